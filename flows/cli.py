@@ -1,0 +1,211 @@
+"""The console command. Each subcommand is thin: it reads its arguments, calls a flow or a function, shows the result."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+from pydantic import ValidationError
+from rich.console import Console
+
+from tasks.errors import BadInput, KodforgeError
+from tasks.settings import Backend, BuildConfig, Sandbox
+
+# Before Prefect is imported: it reads these once.
+os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+os.environ.setdefault("DO_NOT_TRACK", "1")
+
+app = typer.Typer(
+    name="kodforge",
+    help="Verified coding data for training language models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+sandbox_app = typer.Typer(help="The box that untrusted code runs in.", no_args_is_help=True)
+app.add_typer(sandbox_app, name="sandbox")
+console = Console()
+
+Profile = Annotated[str, typer.Option("--profile", help="demo, pilot, full, or the path of a YAML file.")]
+Sets = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override one value, as in verification.attempts=5.")
+]
+
+
+def load_config(profile: str, sets: list[str]) -> BuildConfig:
+    """The config of a profile with overrides.
+
+    Raises:
+        BadInput: an override is malformed, or a value is out of bounds (each is named with its value).
+    """
+    values: dict[str, Any] = {"profile": profile}
+    for item in sets:
+        key, equals, text = item.partition("=")
+        if not equals or not key:
+            raise BadInput(f"--set {item!r} is not KEY=VALUE, as in --set verification.attempts=5")
+        place = values
+        *path, last = key.split(".")
+        for name in path:
+            place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise BadInput(f"--set {item!r}: {name!r} was already set to {place!r}, which has no parts")
+        try:
+            place[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise BadInput(f"--set {item!r}: the value is not valid YAML: {error}") from error
+    try:
+        return BuildConfig(**values)
+    except ValidationError as error:
+        raise BadInput(describe(error)) from error
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def describe(error: ValidationError) -> str:
+    """Pydantic's findings, one line each: where, what is wrong, the value received."""
+    lines = []
+    for found in error.errors(include_url=False):
+        where = ".".join(str(part) for part in found["loc"] if part != "[key]") or "config"
+        value = "" if found["type"] == "missing" or isinstance(found["input"], dict) else f", got {found['input']!r}"
+        lines.append(f"{where}: {found['msg']}{value}")
+    return "invalid config\n  " + "\n  ".join(lines)
+
+
+@app.command()
+def run(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006 - typer reads the default, nobody changes it
+    """Build a dataset, or go on with an unfinished run.
+
+    Example: kodforge run --profile pilot --set run=first --set verification.attempts=5
+    """
+    from flows.console import run_build  # noqa: PLC0415 - Prefect takes two seconds to import
+
+    run_build(load_config(profile, set_), console)
+
+
+@app.command()
+def doctor(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
+    """Check Python, sandbox, Docker, endpoint and store, and say what to do where something is wrong.
+
+    Example: kodforge doctor --profile pilot
+    """
+    from flows.doctor import examine  # noqa: PLC0415
+
+    if not examine(load_config(profile, set_), console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def inspect(
+    row_id: Annotated[str, typer.Argument(help="As in Docs_00000003_I.")],
+    profile: Profile = "demo",
+    set_: Sets = [],  # noqa: B006
+) -> None:
+    """Show a row of a run, its lineage, every attempt, and why it was accepted or rejected.
+
+    Example: kodforge inspect Docs_00000003_I --profile demo
+    """
+    from flows.inspect_row import show_row  # noqa: PLC0415
+
+    show_row(load_config(profile, set_), row_id, console)
+
+
+@app.command()
+def source(
+    out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for the questions.")],
+    profile: Profile = "demo",
+    set_: Sets = [],  # noqa: B006
+) -> None:
+    """Make questions only.
+
+    Example: kodforge source --profile demo --set only=[Docs] --out questions.parquet
+    """
+    from flows.console import run_source  # noqa: PLC0415
+
+    run_source(load_config(profile, set_), out, console)
+
+
+@app.command()
+def verify(
+    pairs: Annotated[Path, typer.Argument(help="Parquet or JSONL: id, solution, test, optional entry_points, files.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Parquet or JSONL file for the verdicts.")] = None,
+    backend: Annotated[Backend, typer.Option("--backend")] = Backend.AUTO,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Boxes at once; default: one per core.")] = None,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Measure coverage of the solution.")] = False,
+    wall_s: Annotated[float, typer.Option("--timeout", help="Seconds per pair.")] = 30,
+    as_json: Annotated[bool, typer.Option("--json", help="Judge a file with one pair and print its verdict.")] = False,
+) -> None:
+    """Judge (solution, pytest file) pairs in the sandbox.
+
+    Example: kodforge verify pairs.parquet --out verdicts.parquet --jobs 2 --coverage
+    """
+    from flows.console import run_verify  # noqa: PLC0415
+
+    options: dict[str, Any] = {"backend": backend, "wall_s": wall_s, "coverage": coverage}
+    if jobs is not None:
+        options["slots"] = jobs
+    run_verify(pairs, out, Sandbox(**options), as_json, console)
+
+
+@app.command()
+def curate(
+    rows: Annotated[Path, typer.Argument(help="Parquet or JSONL: id, question, optional solution, test, quality.")],
+    out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for the decisions.")],
+    profile: Profile = "demo",
+    set_: Sets = [],  # noqa: B006
+) -> None:
+    """Find duplicates and benchmark contamination among questions.
+
+    Example: kodforge curate rows.jsonl --out decisions.parquet
+    """
+    from tasks.curation.files import curate_file  # noqa: PLC0415
+
+    for decision, count in sorted(curate_file(rows, out, load_config(profile, set_).curation).items()):
+        console.print(f"{decision:>20} {count}")
+
+
+@sandbox_app.command("build")
+def sandbox_build(
+    base: Annotated[
+        str, typer.Option("--base", help="Base image, or `debootstrap` where no registry answers.")
+    ] = "python:3.12-slim",
+    tag: Annotated[str, typer.Option("--tag")] = "kodforge-sandbox",
+) -> None:
+    """Build the Docker image of the sandbox.
+
+    Example: kodforge sandbox build --base debootstrap
+    """
+    from tasks.execution.environment import build_image  # noqa: PLC0415
+
+    console.print(f"built {tag}: {build_image(base, tag)}")
+
+
+@app.command("demo-teacher")
+def demo_teacher(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123,
+    log: Annotated[Path | None, typer.Option("--log", help="JSONL file that gets a line per request.")] = None,
+) -> None:
+    """Serve the demo teacher on loopback, to be used as an OpenAI-compatible endpoint.
+
+    Example: kodforge demo-teacher --port 8123
+    """
+    from tasks.teachers.demo import serve  # noqa: PLC0415
+
+    console.print(f"demo teacher on http://127.0.0.1:{port}/v1 (Ctrl-C stops it)")
+    serve(port, log)
+
+
+def main() -> None:
+    """Entry point: errors on purpose are one message on stderr and exit status 1."""
+    try:
+        app()
+    except KodforgeError as error:
+        Console(stderr=True).print(f"error: {error}", style="red", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,125 @@
+"""What the console command does around a flow: the server, the summary, where to go next."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from prefect.client.orchestration import get_client
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from flows.build_dataset import build_dataset
+from flows.preflight import check_run
+from flows.source_questions import source_questions
+from tasks.errors import BadInput
+from tasks.execution.verify import verify_file
+from tasks.files import check_suffix, row_writer
+from tasks.models import PairVerdict, Question
+from tasks.publishing.summary import Summary, summarise
+from tasks.run import Run, StageName
+from tasks.settings import BuildConfig, EndpointKind, Sandbox
+
+
+def wait_until_recorded(seconds: float = 20) -> None:
+    """Let the server take in the events that are still on their way.
+
+    A temporary server ends with this process; what it has not recorded by then, a later look at the UI would miss.
+    """
+    deadline = time.monotonic() + seconds
+    live = {"task_runs": {"state": {"type": {"any_": ["PENDING", "RUNNING", "SCHEDULED"]}}}}
+    known = -1
+    with get_client(sync_client=True) as client:
+        while time.monotonic() < deadline:
+            count = client.request("POST", "/task_runs/count", json={}).json()
+            if count == known and client.request("POST", "/task_runs/count", json=live).json() == 0:
+                return
+            known = count
+            time.sleep(0.5)
+
+
+def run_build(config: BuildConfig, console: Console) -> None:
+    """Build a dataset and show what came of it."""
+    started = time.monotonic()
+    check_run(config)
+    try:
+        result = build_dataset(config)
+    finally:
+        wait_until_recorded()
+    show_summary(summarise(Run(config=config, teachers=config.teachers)), console)
+    rows = ", ".join(f"{count} rows in {split}" for split, count in result.rows.items())
+    console.print(f"\n[bold green]Done[/bold green] in {time.monotonic() - started:.0f} s: {rows}.")
+    if config.teachers.author.kind is EndpointKind.DEMO:
+        console.print("The answers came from the demo teacher's transcripts: no model was asked.")
+    options = f"--profile {config.profile}"
+    console.print(
+        f"""
+  release    {result.release}
+  artifacts  {config.store}/{config.run}/<stage>/part-*.parquet, rejects with reasons beside them
+
+What to do next
+  look at a row        kodforge inspect {next(iter(config.selected))}_00000000_I {options}
+  load the dataset     python -c "import datasets; print(datasets.load_dataset('{result.release}'))"
+  see it in the UI     prefect server start, then open the address it prints
+  use your endpoint    kodforge doctor --profile pilot, then kodforge run --profile pilot""",
+        markup=False,
+        highlight=False,
+    )
+
+
+def show_summary(summary: Summary, console: Console) -> None:
+    """The funnel and the difficulty by subset."""
+    table = Table(title="From seeds to rows (rows in = rows out + rejected)", title_justify="left")
+    for name in ("stage", "unit"):
+        table.add_column(name)
+    for name in ("in", "out", "rejected"):
+        table.add_column(name, justify="right")
+    table.add_column("reasons")
+    for row in summary.funnel:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in row.reasons.items())
+        table.add_row(row.stage, row.unit, str(row.rows_in), str(row.rows_out), str(row.rejected), reasons)
+    console.print(table)
+    labels = Table(title="Difficulty by subset, before curation", title_justify="left")
+    labels.add_column("subset")
+    for name in summary.difficulty.columns:
+        labels.add_column(str(name), justify="right")
+    for subset, counts in summary.difficulty.iterrows():
+        labels.add_row(str(subset), *(str(count) for count in counts))
+    console.print(labels)
+    verdicts = ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())
+    console.print(f"verdicts on attempts: {verdicts}", highlight=False)
+
+
+def run_source(config: BuildConfig, out: Path, console: Console) -> None:
+    """Make questions and copy them into one file."""
+    check_suffix(out)
+    source_questions(config)
+    run = Run(config=config, teachers=config.teachers)
+    total = 0
+    with row_writer(out, Question) as write:
+        for receipt in run.receipts(StageName.QUESTIONS):
+            rows = run.stage(StageName.QUESTIONS).rows(receipt.name, Question)
+            write(list(rows))
+            total += len(rows)
+    console.print(f"{total} questions in {out}", highlight=False)
+
+
+def run_verify(pairs: Path, out: Path | None, sandbox: Sandbox, as_json: bool, console: Console) -> None:
+    """Judge a file of pairs; with ``as_json`` print the verdict of its one pair instead."""
+    if as_json == (out is not None):
+        raise BadInput("give either --out FILE for a file of verdicts, or --json for one pair on the terminal")
+    if as_json:
+        from tasks.execution.verify import verify_one  # noqa: PLC0415
+
+        verdict: PairVerdict = verify_one(pairs, sandbox)
+        console.print_json(verdict.model_dump_json())
+        return
+    assert out is not None
+    columns = (SpinnerColumn(), TextColumn("{task.completed} pairs judged"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("verify", total=None)
+        counts = verify_file(pairs, out, sandbox, progress=lambda done: progress.update(bar, completed=done))
+    for name, count in sorted(counts.items()):
+        console.print(f"{name:>15} {count}", highlight=False)
+    console.print(f"verdicts in {out}", highlight=False)

@@ -1,0 +1,84 @@
+"""``kodforge doctor``: is everything a run needs all right, and what to do where it is not."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from rich.console import Console
+
+from flows.preflight import check_endpoints
+from tasks.artifacts import Store
+from tasks.errors import BadInput, KodforgeError
+from tasks.execution.pool import check_sandbox
+from tasks.publishing.release import check_release_free
+from tasks.settings import Backend, BuildConfig, EndpointKind
+from tasks.sourcing.catalogue import read_seeds
+
+
+def _python(config: BuildConfig) -> str:
+    if sys.version_info < (3, 11) or sys.platform != "linux":
+        raise BadInput(f"Python {sys.version.split()[0]} on {sys.platform}: kodforge needs Python 3.11 or later on Linux")
+    return sys.version.split()[0]
+
+
+def _store(config: BuildConfig) -> str:
+    store = Store(config.store)
+    store.check_writable()
+    check_release_free(config)
+    return store.url
+
+
+def _seeds(config: BuildConfig) -> str:
+    return ", ".join(
+        f"{subset} {len(read_seeds(subset, options.seeds))} seeds" for subset, options in config.selected.items()
+    )
+
+
+def _endpoint(config: BuildConfig) -> str:
+    author = config.teachers.author
+    check_endpoints(config)
+    if author.kind is EndpointKind.OPENAI:
+        return f"{author.model} at {author.base_url}"
+    return f"{author.kind} teacher, started with the run"
+
+
+def _bubblewrap(config: BuildConfig) -> str:
+    return check_sandbox(config.sandbox.model_copy(update={"backend": Backend.BUBBLEWRAP}))
+
+
+def _docker(config: BuildConfig) -> str:
+    return check_sandbox(config.sandbox.model_copy(update={"backend": Backend.DOCKER}))
+
+
+def examine(config: BuildConfig, console: Console) -> bool:
+    """Run every check and print a line for each.
+
+    Returns:
+        Whether a run of this config can start. Of the two sandbox backends only the one that the config uses must
+        work: with ``auto`` that is either.
+    """
+    wanted = config.sandbox.backend
+    checks: list[tuple[str, Callable[[BuildConfig], str], bool]] = [
+        ("python", _python, True),
+        ("store", _store, True),
+        ("seeds", _seeds, True),
+        ("endpoint", _endpoint, True),
+        ("bubblewrap", _bubblewrap, wanted is Backend.BUBBLEWRAP),
+        ("docker", _docker, wanted is Backend.DOCKER),
+    ]
+    found: dict[str, bool] = {}
+    for name, check, required in checks:
+        try:
+            console.print(f"[green]ok[/green]    {name}: {check(config)}", highlight=False)
+            found[name] = True
+        except KodforgeError as error:
+            found[name] = False
+            mark = "[red]wrong[/red]" if required else "[yellow]none[/yellow] "
+            console.print(f"{mark} {name}: ", end="", highlight=False)
+            console.print(str(error), markup=False, highlight=False)
+    good = all(found[name] for name, _, required in checks if required)
+    if wanted is Backend.AUTO and not (found["bubblewrap"] or found["docker"]):
+        console.print("[red]wrong[/red] sandbox: neither backend works, and code never runs without one")
+        good = False
+    return good

@@ -1,0 +1,33 @@
+"""The sandbox over the user's own file of pairs: ``kodforge verify`` as a flow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+
+from tasks.execution.verify import verify_file
+from tasks.settings import Sandbox
+from tasks.shards import RETRIES
+
+
+@task(task_run_name="judge {pairs.name}", cache_policy=NO_CACHE, **RETRIES)
+def judge_pairs(pairs: Path, out: Path, sandbox: Sandbox) -> dict[str, int]:
+    """Judge a file; how many pairs got which verdict."""
+    return {str(verdict): count for verdict, count in sorted(verify_file(pairs, out, sandbox).items())}
+
+
+@flow(name="verify-pairs", flow_run_name="verify {pairs}")
+def verify_pairs(pairs: Path, out: Path, sandbox: Sandbox = Sandbox()) -> dict[str, int]:  # noqa: B008 - frozen
+    """Judge (solution, pytest file) pairs.
+
+    Args:
+        pairs: Parquet or JSONL with id, solution, test, optional entry_points and files.
+        out: Parquet or JSONL for the verdicts.
+        sandbox: limits and backend.
+    """
+    counts = judge_pairs(pairs, out, sandbox)
+    create_table_artifact([{"verdict": name, "pairs": count} for name, count in counts.items()], key="verdicts")
+    return counts

@@ -1,0 +1,1 @@
+"""What is done: one package per stage of the pipeline."""

@@ -1,0 +1,26 @@
+"""Errors that users see. Each says what is wrong, the value received, and what to do."""
+
+
+class KodforgeError(Exception):
+    """Base of the errors that kodforge raises on purpose; shown without a traceback."""
+
+
+class BadInput(KodforgeError):
+    """The config or a file of the user's is wrong. Nothing was started; a retry cannot help."""
+
+
+class TeacherMisconfigured(KodforgeError):
+    """The endpoint refuses every request (401, 403, 404). A retry cannot help."""
+
+
+class TeacherUnavailable(KodforgeError):
+    """The endpoint cannot be reached or keeps failing. Prefect retries the shard."""
+
+
+class SandboxUnavailable(KodforgeError):
+    """The sandbox itself failed; this says nothing about the pair. Prefect retries the shard."""
+
+
+def retryable(error: BaseException) -> bool:
+    """Whether running the same shard again can help."""
+    return not isinstance(error, BadInput | TeacherMisconfigured)

@@ -1,0 +1,94 @@
+"""The user's own files: rows as Parquet or JSONL, told apart by name, streamed both ways."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel
+
+from tasks.errors import BadInput
+from tasks.models import arrow_schema
+
+BATCH = 1000
+
+
+def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except ValueError as error:
+                raise BadInput(f"{path}, line {number}: not valid JSON ({error}). Mend or remove the line") from error
+            if not isinstance(row, dict):
+                raise BadInput(f"{path}, line {number}: must be a JSON object, got {type(row).__name__}")
+            yield row
+
+
+def _parquet(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise BadInput(f"{path} is not a Parquet file: {error}") from error
+    with file:
+        for batch in file.iter_batches(batch_size=BATCH):
+            yield from batch.to_pylist()
+
+
+def check_suffix(path: Path) -> None:
+    """Raises:
+    BadInput: the name ends in neither ``.parquet`` nor ``.jsonl``.
+    """
+    if path.suffix not in (".parquet", ".jsonl"):
+        raise BadInput(f"file {str(path)!r} ends in {path.suffix!r}. Give a .parquet or .jsonl file")
+
+
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """The rows of a file, in order, a batch in memory at a time.
+
+    Raises:
+        BadInput: no such file, another ending, or broken content (names the line). The file's existence and
+            ending are checked at once, its content as it is read.
+    """
+    check_suffix(path)
+    if not path.is_file():
+        raise BadInput(f"file {str(path)!r} does not exist. Give a Parquet or JSONL file")
+    return _jsonl(path) if path.suffix == ".jsonl" else _parquet(path)
+
+
+@contextmanager
+def row_writer(path: Path, model: type[BaseModel]) -> Iterator[Callable[[list[BaseModel]], None]]:
+    """Write rows batch by batch; the file appears whole when the block ends, and not at all if it raises.
+
+    Raises:
+        BadInput: another ending, or the folder cannot be written.
+    """
+    check_suffix(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+    except OSError as error:
+        raise BadInput(f"cannot write {str(path)!r}: {error}. Give a writable place") from error
+    try:
+        if path.suffix == ".jsonl":
+            with temporary.open("w", encoding="utf-8") as lines:
+                yield lambda rows: lines.writelines(f"{row.model_dump_json()}\n" for row in rows)
+        else:
+            schema = arrow_schema(model)
+            with pq.ParquetWriter(temporary, schema, compression="zstd") as parquet:
+                yield lambda rows: parquet.write_table(
+                    pa.Table.from_pylist([row.model_dump() for row in rows], schema=schema)
+                )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

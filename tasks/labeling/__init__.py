@@ -1,0 +1,1 @@
+"""Stage 3: difficulty and test quality, and the choice of the attempt that is kept."""

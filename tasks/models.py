@@ -1,0 +1,370 @@
+"""The rows of every stage and their Arrow schemas, in one place.
+
+Stages do not import each other; what passes between them is one of these rows in a Parquet shard.
+"""
+
+from __future__ import annotations
+
+import types
+from enum import StrEnum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = "kodforge-1"
+"""Written into every manifest; a change of any row's columns changes it and makes shards stale."""
+
+
+class Subset(StrEnum):
+    """The twelve subsets of KodCode (Xu et al. 2025, arXiv 2503.02951, table 1)."""
+
+    PREFILL = "Prefill"
+    LEETCODE = "Leetcode"
+    CODEFORCES = "Codeforces"
+    APPS = "Apps"
+    TACO = "Taco"
+    CODE_CONTESTS = "Code_Contests"
+    ALGORITHM = "Algorithm"
+    DATA_STRUCTURE = "Data_Structure"
+    DOCS = "Docs"
+    FILTER = "Filter"
+    PACKAGE = "Package"
+    EVOL = "Evol"
+
+
+class Verdict(StrEnum):
+    """What the sandbox found out about one (solution, tests) pair. Closed: infrastructure trouble is
+    never a verdict but the exception ``SandboxUnavailable``."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    NO_TESTS = "no_tests"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    KILLED = "killed"
+    TAMPERED = "tampered"
+
+
+class RejectReason(StrEnum):
+    """Why a row left the pipeline. Closed: the funnel of a run is a table over these values."""
+
+    # the teacher's reply
+    MALFORMED_REPLY = "malformed_reply"
+    TRUNCATED_REPLY = "truncated_reply"
+    TEACHER_REFUSED = "teacher_refused"
+    EMPTY_QUESTION = "empty_question"
+    ABSTAINED = "abstained"
+    # every attempt went wrong; the reason is the commonest outcome among them
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    NO_TESTS = "no_tests"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    OUTPUT_LIMIT = "output_limit"
+    KILLED = "killed"
+    TAMPERED = "tampered"
+    VACUOUS_TESTS = "vacuous_tests"
+    LOW_COVERAGE = "low_coverage"
+    # curation
+    EXACT_DUPLICATE = "exact_duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    CONTAMINATED = "contaminated"
+
+
+class Difficulty(StrEnum):
+    """KodCode's label: the share of attempts that pass, easy above 2/3, hard below 1/3."""
+
+    EASY = "easy"
+    MEDIUM = "medium"
+    HARD = "hard"
+
+
+class Split(StrEnum):
+    TRAIN = "train"
+    USE_WITH_CAUTION = "use_with_caution"
+
+
+class Tier(StrEnum):
+    """How far a verdict can be trusted: ``shared`` ran tests and solution in one process."""
+
+    ISOLATED = "isolated"
+    SHARED = "shared"
+
+
+class Row(BaseModel):
+    """A row of a shard: plain values only, nothing beyond the declared columns."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Provenance(Row):
+    """Where a seed comes from. ``licence`` is an SPDX id, or ``LicenseRef-unknown``."""
+
+    origin: str
+    version: str
+    path: str
+    licence: str
+
+
+class Seed(Row):
+    seed_id: str
+    subset: Subset
+    text: str = Field(description="The page, the code, the question, or the prefix of an open user turn.")
+    title: str = Field(description="What identifies the seed to a reader: a path, a qualified name, a title.")
+    libraries: list[str] = Field(description="Requirements (`name==version`) that its solutions may need.")
+    source: Provenance
+
+
+class SeedGroup(Row):
+    """The seeds of one prompt: one row asks the teacher for one question."""
+
+    question_id: str
+    subset: Subset
+    number: int = Field(description="0-based position within the subset; also offsets the sampling seed.")
+    seeds: list[Seed]
+
+
+class Call(Row):
+    """One answered teacher call, as lineage: with it the answer is found again in the response cache."""
+
+    response_id: str = Field(description="Key of the response cache; empty where no teacher was asked.")
+    model: str
+    template: str = Field(description="`name@hash` of the prompt template.")
+    sampling: str = Field(description="Sampling parameters as canonical JSON, the seed included.")
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class Question(Row):
+    question_id: str
+    subset: Subset
+    method: str = Field(description="How it was synthesised: a key of the catalogue's methods.")
+    number: int
+    question: str
+    seeds: list[Seed]
+    call: Call
+
+
+class Attempt(Row):
+    attempt_id: str = Field(description="`<question_id>/<attempt>`")
+    question_id: str
+    attempt: int = Field(description="1-based.")
+    solution: str
+    test: str
+    call: Call
+
+
+class PairFile(Row):
+    """A further file beside solution.py and test_solution.py. ``name`` is a plain file name."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
+    content: str
+
+
+class Pair(Row):
+    """One (solution, pytest file) pair to judge: the input columns of ``kodforge verify``."""
+
+    id: str
+    solution: str
+    test: str
+    entry_points: list[str] = Field(default=[], description="Names the tests must import from `solution`.")
+    files: list[PairFile] = []
+
+
+class TestOutcome(Row):
+    test_id: str
+    outcome: Literal["passed", "failed", "error", "skipped"]
+    duration_s: float
+    message: str = Field(description="What failed, empty for a passed test.")
+
+
+class Coverage(Row):
+    """Of the solution under its tests, counted by coverage.py; shares are 1.0 where nothing is to cover."""
+
+    statements: int
+    statements_hit: int
+    branches: int
+    branches_hit: int
+
+    @property
+    def statement_share(self) -> float:
+        return self.statements_hit / self.statements if self.statements else 1.0
+
+    @property
+    def branch_share(self) -> float:
+        return self.branches_hit / self.branches if self.branches else 1.0
+
+
+class PairVerdict(Row):
+    """The outcome of running one pair: the columns of ``kodforge verify``."""
+
+    id: str
+    verdict: Verdict
+    reason: str = Field(description="One sentence: why this verdict.")
+    integrity_tier: Tier
+    tests: list[TestOutcome]
+    coverage: Coverage | None
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    output: str = Field(description="Captured stdout and stderr, capped.")
+    backend: str
+    image: str = Field(description="Digest of what ran: the Docker image, or the bubblewrap environment.")
+
+
+class AttemptVerdict(Row):
+    """A verdict and the negative control of one attempt."""
+
+    attempt_id: str
+    question_id: str
+    attempt: int
+    pair: PairVerdict
+    entry_points: list[str] = Field(description="Names that the tests import from the solution and use.")
+    control: Verdict | None = Field(
+        description="Verdict of the same tests against a stub of the solution; None where not run. "
+        "`passed` means that the tests are vacuous."
+    )
+
+
+class DuplicateDecision(Row):
+    """What deduplication found about one triplet. A representative names itself."""
+
+    question_id: str
+    representative: str
+    kind: Literal["", "exact", "near"]
+    similarity: float
+
+
+class TestInfo(Row):
+    """An entry point that the tests really use (KodCode lists every function, helpers included)."""
+
+    docstring: str
+    function_declaration: str
+    function_name: str
+    parameter_list: str
+
+
+class Trial(Row):
+    """One attempt as released. ``test_result`` is the verdict, or the reject reason of the reply."""
+
+    file_source: str
+    solution_code: str
+    test_code: str
+    test_coverage: float | None
+    test_result: str
+    response_id: str
+
+
+class Metadata(Row):
+    original_instruction: str
+    prompt_id: str
+    row_id: int
+    seed_ids: list[str]
+
+
+class Lineage(Row):
+    """From a released row back to everything that made it."""
+
+    method: str
+    sources: list[Provenance]
+    libraries: list[str]
+    question_call: Call
+    solution_call: Call
+    sandbox_backend: str
+    sandbox_image: str
+    integrity_tier: Tier
+    control: Verdict | None
+    tests_passed: list[str]
+
+
+class Triplet(Row):
+    """A verified question, solution and tests: the columns of KodCode-V1 plus lineage."""
+
+    version: str
+    style: Literal["instruct", "complete", "online_judge"]
+    subset: Subset
+    question_id: str
+    question: str
+    solution: str
+    test: str
+    test_info: list[TestInfo]
+    gpt_pass_sequence: list[int]
+    gpt_pass_trial_num: int
+    gpt_difficulty: Difficulty
+    gpt_pass_percentage: float
+    trials: list[Trial]
+    chosen_trial: int = Field(description="1-based position in `trials`.")
+    statement_coverage: float | None
+    branch_coverage: float | None
+    metadata: Metadata
+    licence: str = Field(description="SPDX expression over the seeds' licences.")
+    lineage: Lineage
+
+
+class ReleaseRow(Triplet):
+    """A triplet that stays in the dataset, with what curation found."""
+
+    split: Split
+    benchmark_similarity: float = Field(
+        description="Largest share of one benchmark item's n-grams that the row contains, 0 to 1."
+    )
+    benchmark_item: str
+    benchmark_span: str
+    duplicates: list[str] = Field(description="Question ids of the rows that this one stands for.")
+    filter_reason: str = Field(description="Why the row is in `use_with_caution`; empty in `train`.")
+
+
+class Reject(Row):
+    """A row that left the pipeline at one stage, and the evidence."""
+
+    id: str
+    subset: Subset
+    reason: RejectReason
+    evidence: str
+    response_id: str = ""
+
+
+_SCALARS: dict[type, pa.DataType] = {
+    str: pa.string(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bool: pa.bool_(),
+}
+
+
+def _arrow_type(annotation: Any) -> tuple[pa.DataType, bool]:
+    """The Arrow type of a field's annotation, and whether it may be null."""
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _arrow_type(arguments[0])
+    if origin in (Union, types.UnionType):
+        (inner,) = [argument for argument in arguments if argument is not type(None)]
+        return _arrow_type(inner)[0], True
+    if origin is list:
+        item, nullable = _arrow_type(arguments[0])
+        return pa.list_(pa.field("item", item, nullable=nullable)), False
+    if origin is Literal:
+        return pa.string(), False
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return pa.struct(list(arrow_schema(annotation))), False
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return pa.string(), False
+    return _SCALARS[annotation], False
+
+
+def arrow_schema(model: type[BaseModel]) -> pa.Schema:
+    """The Arrow schema of a row model: one column per field, nested models as structs.
+
+    Raises:
+        KeyError: a field's type has no Arrow counterpart here.
+    """
+    fields = []
+    for name, info in model.model_fields.items():
+        kind, nullable = _arrow_type(info.annotation)
+        fields.append(pa.field(name, kind, nullable=nullable))
+    return pa.schema(fields)

@@ -1,0 +1,1 @@
+"""Stage 5: the release: Parquet splits and a dataset card."""

@@ -1,0 +1,56 @@
+"""The dataset card: what is in the release, how it was made, and what it must not be taken for."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import yaml
+from jinja2 import Environment, StrictUndefined
+
+from tasks.publishing.summary import Summary
+from tasks.run import config_fingerprint, shareable_config
+from tasks.settings import BuildConfig, EndpointKind
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+def size_category(rows: int) -> str:
+    """The Hugging Face hub's size tag."""
+    return next((tag for limit, tag in _SIZES if rows < limit), "1M<n<10M")
+
+
+def _front_matter(config: BuildConfig, summary: Summary) -> str:
+    splits = [split for split, count in summary.splits.items() if count]
+    licences = sorted(summary.licences)
+    values = {
+        "pretty_name": config.release.title,
+        "license": licences[0].lower() if len(licences) == 1 else "other",
+        "language": ["en"],
+        "task_categories": ["text-generation"],
+        "tags": ["code", "synthetic", "verified", "unit-tests", "kodforge"],
+        "size_categories": [size_category(sum(summary.splits.values()))],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits],
+            }
+        ],
+    }
+    if len(licences) > 1:
+        values["license_name"] = " AND ".join(licences)
+        values["license_link"] = "#licences"
+    return yaml.safe_dump(values, sort_keys=False)
+
+
+def dataset_card(config: BuildConfig, summary: Summary) -> str:
+    """The card as Markdown with YAML front matter. Equal runs make equal cards."""
+    source = (resources.files("tasks.publishing") / "card.md.j2").read_text()
+    template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)  # noqa: S701 - Markdown, not HTML
+    return template.render(
+        front_matter=_front_matter(config, summary),
+        config=config,
+        summary=summary,
+        is_demo=config.teachers.author.kind is EndpointKind.DEMO,
+        fingerprint=config_fingerprint(config),
+        config_yaml=yaml.safe_dump(shareable_config(config), sort_keys=False),
+    )

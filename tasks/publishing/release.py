@@ -1,0 +1,122 @@
+"""The release folder: Parquet splits that ``datasets.load_dataset`` opens, the card, and ``release.json``.
+
+``release.json`` is written last; a folder without it is incomplete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.artifacts import Receipt, Store, parquet_bytes
+from tasks.errors import BadInput
+from tasks.models import SCHEMA_VERSION, ReleaseRow, Split, arrow_schema
+from tasks.publishing.card import dataset_card
+from tasks.publishing.summary import Summary
+from tasks.run import Run, StageName, config_fingerprint
+from tasks.settings import BuildConfig
+
+MANIFEST = "release.json"
+COLUMNS = [name for name in arrow_schema(ReleaseRow).names if name != "split"]
+
+
+def release_store(config: BuildConfig) -> Store:
+    """Where the release goes."""
+    return Store(config.release.path or f"{config.store.rstrip('/')}/{config.run}/release")
+
+
+def check_release_free(config: BuildConfig) -> None:
+    """Make sure that publishing overwrites nothing but an earlier release of the same run.
+
+    Raises:
+        BadInput: the folder holds another run's release, or files that are no release.
+    """
+    store = release_store(config)
+    if not store.exists(MANIFEST):
+        if strangers := [name for name in store.names() if name not in ("data", "README.md")]:
+            raise BadInput(
+                f"release folder {store.url!r} holds files that are no release of kodforge ({strangers[0]}, …). "
+                f"Choose an empty folder: --set release.path=…"
+            )
+        return
+    try:
+        owner = json.loads(store.read(MANIFEST))["run"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{store.path(MANIFEST)} is not a release manifest ({error}). Choose another folder") from error
+    if owner != config.run:
+        raise BadInput(
+            f"release folder {store.url!r} already holds the release of run {owner!r}, this run is {config.run!r}. "
+            f"Choose another folder (--set release.path=…), or delete the old release first"
+        )
+
+
+def _split_tables(run: Run, receipts: list[Receipt], split: Split, size: int) -> Iterator[pa.Table]:
+    """The rows of one split in tables of ``size`` rows, holding one file's rows at a time."""
+    held = arrow_schema(ReleaseRow).empty_table().select(COLUMNS)
+    for receipt in receipts:
+        table = run.stage(StageName.CURATED).table(receipt.name)
+        rows = table.filter(pc.equal(table["split"], split.value)).select(COLUMNS)
+        held = pa.concat_tables([held, rows])
+        while held.num_rows > size:
+            yield held.slice(0, size)
+            held = held.slice(size)
+    if held.num_rows:
+        yield held.combine_chunks()
+
+
+def _count(run: Run, receipts: list[Receipt], split: Split) -> int:
+    columns = (run.stage(StageName.CURATED).table(receipt.name, ["split"])["split"] for receipt in receipts)
+    return sum(int(pc.sum(pc.equal(column, split.value)).as_py() or 0) for column in columns)
+
+
+def publish(run: Run, summary: Summary) -> dict[str, int]:
+    """Write the release; an equal one that is already there is left as it is.
+
+    Returns:
+        Rows per split; empty splits are left out.
+
+    Raises:
+        BadInput: nothing is left to release, or the folder belongs to another run.
+    """
+    check_release_free(run.config)
+    store, size = release_store(run.config), run.config.release.rows_per_file
+    receipts = run.receipts(StageName.CURATED)
+    counts = {split: _count(run, receipts, split) for split in Split}
+    if not any(counts.values()):
+        raise BadInput(
+            f"run {run.config.run!r} has no row to release: every question was rejected. "
+            f"`kodforge inspect` shows why; the rejects are in {run.store.url}/{run.config.run}/*/rejects"
+        )
+    rows = {split.value: count for split, count in counts.items() if count}
+    state = {
+        "run": run.config.run,
+        "schema_version": SCHEMA_VERSION,
+        "config": config_fingerprint(run.config),
+        "curated": [receipt.content for receipt in receipts],
+        "rows": rows,
+    }
+    if store.exists(MANIFEST):
+        before = json.loads(store.read(MANIFEST))
+        if {key: before.get(key) for key in state} == state:
+            return rows
+        store.remove(MANIFEST)
+    files: dict[str, str] = {}
+    for split, count in counts.items():
+        total = -(-count // size)
+        for number, table in enumerate(_split_tables(run, receipts, split, size)):
+            name = f"data/{split.value}-{number:05d}-of-{total:05d}.parquet"
+            data = parquet_bytes(table)
+            store.write(data, name)
+            files[name] = hashlib.sha256(data).hexdigest()
+    for stale in store.names("data"):
+        if f"data/{stale}" not in files:
+            store.remove("data", stale)
+    card = dataset_card(run.config, summary).encode()
+    store.write(card, "README.md")
+    files["README.md"] = hashlib.sha256(card).hexdigest()
+    store.write(json.dumps({**state, "sha256": files}, indent=1).encode(), MANIFEST)
+    return rows

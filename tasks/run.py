@@ -1,0 +1,107 @@
+"""One run: its config, its place in the store, and the endpoints it talks to right now."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from tasks.artifacts import Receipt, Stage, Store
+from tasks.errors import BadInput
+from tasks.settings import BuildConfig, Endpoint, Teachers, fingerprint
+
+
+class StageName(StrEnum):
+    """The stages of a run, in order; each is a folder of the run."""
+
+    SEEDS = "seeds"
+    QUESTIONS = "questions"
+    ATTEMPTS = "attempts"
+    VERDICTS = "verdicts"
+    TRIPLETS = "triplets"
+    DUPLICATES = "duplicates"
+    CURATED = "curated"
+
+
+class Run(BaseModel):
+    """What a shard task needs to know.
+
+    ``teachers`` are the endpoints of ``config.teachers`` with the URLs of those that were started for the run;
+    the URL of an endpoint changes no result and is part of no fingerprint.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    config: BuildConfig
+    teachers: Teachers
+
+    @property
+    def store(self) -> Store:
+        return Store(self.config.store)
+
+    @property
+    def cache_path(self) -> str:
+        return answers_path(self.config)
+
+    def stage(self, name: StageName) -> Stage:
+        return Stage(self.store, self.config.run, name)
+
+    def receipts(self, name: StageName) -> list[Receipt]:
+        """Receipts of a finished stage, in shard order.
+
+        Raises:
+            BadInput: the stage has not finished in this run.
+        """
+        manifest = self.stage(name).manifest()
+        if manifest is None:
+            raise BadInput(
+                f"run {self.config.run!r} in {self.config.store!r} has no finished stage {name!r}. Run the stages "
+                f"before it first, or the whole build with `kodforge run`"
+            )
+        return [Receipt.model_validate(shard) for shard in manifest["shards"]]
+
+    def finish(self, name: StageName, receipts: list[Receipt]) -> None:
+        self.stage(name).finish(receipts, config_fingerprint(self.config))
+
+
+def answers_path(config: BuildConfig) -> str:
+    """The SQLite file with the teachers' answers.
+
+    Raises:
+        BadInput: the store is remote and no local file was named.
+    """
+    if config.cache:
+        return config.cache
+    store = Store(config.store)
+    if not store.is_local:
+        raise BadInput(
+            f"the teachers' answers need a local file, and store {config.store!r} is remote. "
+            f"Name one: --set cache=/path/answers.sqlite"
+        )
+    return store.path("answers.sqlite")
+
+
+def config_fingerprint(config: BuildConfig) -> str:
+    """Hash of all that can change a release: not where it is stored or how many boxes run at once."""
+    return fingerprint(shareable_config(config))
+
+
+def shareable_config(config: BuildConfig) -> dict[str, object]:
+    """The config as it may be published: no paths of this machine, no addresses, no names of keys."""
+    plain = config.model_dump(
+        mode="json",
+        exclude={
+            "store": True,
+            "cache": True,
+            "shards_in_flight": True,
+            "release": {"path"},
+            "sandbox": {"slots", "image", "recycle_after"},
+            "teachers": {"author": {"base_url", "api_key_env", "api_key_block", "max_in_flight", "timeout_s", "retries"}},
+        },
+    )
+    return plain
+
+
+def wire_settings(endpoint: Endpoint) -> dict[str, object]:
+    """What of an endpoint decides its answers: the model and how it is asked."""
+    return endpoint.model_dump(mode="json", include={"kind", "model", "sampling", "user_turn"})

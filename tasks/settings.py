@@ -1,0 +1,257 @@
+"""The one config tree: YAML profile < environment (``KODFORGE_…``) < flow parameter or ``--set``.
+
+A ``BuildConfig`` is the parameter of the ``build_dataset`` flow, so Prefect draws its form from the
+titles, descriptions and bounds below. Keys are never part of it: an endpoint names the environment variable
+or the Prefect Secret block that holds its key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from tasks.models import Subset
+
+PROFILES = Path(__file__).resolve().parent.parent / "deployments" / "profiles"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EndpointKind(StrEnum):
+    """`openai`: any OpenAI-compatible URL. `demo` and `local` are started and stopped with the run."""
+
+    OPENAI = "openai"
+    DEMO = "demo"
+    LOCAL = "local"
+
+
+class Sampling(Section):
+    """Sampling parameters of one role; the seed is derived from the run's seed and the attempt."""
+
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+    max_tokens: int = Field(4096, ge=1, le=1_000_000, description="Per reply.")
+
+
+class Endpoint(Section):
+    """An OpenAI-compatible endpoint."""
+
+    kind: EndpointKind = EndpointKind.OPENAI
+    base_url: str = Field("", description="As in https://host/v1. Empty for `demo` and `local`.")
+    model: str = Field("", description="Name the endpoint knows the model by.")
+    api_key_env: str = Field(
+        "", description="Environment variable that holds the key. Empty: no key is sent."
+    )
+    api_key_block: str = Field("", description="Name of the Prefect Secret block that holds the key.")
+    sampling: Sampling = Sampling()
+    user_turn: str = Field(
+        "<|im_start|>system\n{system}<|im_end|>\n<|im_start|>user\n{prefix}",
+        description="The model's chat template up to an open user turn, for the prefill method.",
+    )
+    max_in_flight: int = Field(32, ge=1, le=4096, description="Requests in flight per process.")
+    timeout_s: float = Field(300, gt=0, le=86_400, description="For one request, seconds.")
+    retries: int = Field(5, ge=0, le=100, description="Of one request on 408, 409, 429, 5xx and torn connections.")
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Endpoint:
+        if self.kind is EndpointKind.OPENAI and not self.base_url.startswith(("http://", "https://")):
+            raise ValueError(
+                f"base_url must start with http:// or https://, got {self.base_url!r}. Set it to the "
+                "OpenAI-compatible endpoint, as in --set teachers.author.base_url=https://host/v1"
+            )
+        if self.kind is EndpointKind.OPENAI and not self.model:
+            raise ValueError("model is empty. Name the model, as in --set teachers.author.model=my-model")
+        if self.api_key_env and self.api_key_block:
+            raise ValueError(
+                f"both api_key_env ({self.api_key_env!r}) and api_key_block ({self.api_key_block!r}) "
+                "are set. Keep one"
+            )
+        return self
+
+
+class Teachers(Section):
+    """Endpoints by role."""
+
+    author: Endpoint = Field(
+        Endpoint(kind=EndpointKind.DEMO), description="Writes questions, solutions and tests."
+    )
+    prompts: Literal["standard", "small"] = Field(
+        "standard", description="`small`: short prompts and constrained decoding, for models under 3B."
+    )
+
+
+class SeedOptions(Section):
+    """Where a subset's seeds come from; what is left out comes from the catalogue."""
+
+    packages: list[str] = Field([], description="Installed distributions whose files or docstrings are read.")
+    path: str = Field("", description="Parquet or JSONL file, or a folder of code files.")
+    include: list[str] = Field([], description="Globs over paths or qualified names; empty takes all.")
+    columns: dict[str, str] = Field({}, description="Column mapping of `path`: ours to theirs.")
+    licence: str = Field("", description="SPDX id of what `path` holds.")
+
+
+class SubsetOptions(Section):
+    """How much of a subset to make."""
+
+    count: int = Field(100, ge=1, le=10_000_000, description="Questions to ask for.")
+    seeds: SeedOptions = SeedOptions()
+
+
+class Verification(Section):
+    """Attempts and what a passing one must prove."""
+
+    attempts: int = Field(10, ge=1, le=100, description="Solution-and-test pairs per question, at most.")
+    stop_after_passes: int | None = Field(
+        None,
+        ge=1,
+        description="Stop asking once so many attempts passed. Empty: always make all attempts, which "
+        "is what the difficulty label needs.",
+    )
+    negative_control: bool = Field(True, description="A pair whose tests also pass a stub is rejected.")
+    min_branch_coverage: float = Field(
+        0.0, ge=0, le=1, description="Gate on the chosen solution's branch coverage; 0 gates nothing."
+    )
+    min_statement_coverage: float = Field(0.0, ge=0, le=1, description="The same for statements.")
+
+
+class Backend(StrEnum):
+    AUTO = "auto"
+    DOCKER = "docker"
+    BUBBLEWRAP = "bubblewrap"
+
+
+class Sandbox(Section):
+    """The box untrusted code runs in. There is no option to run it without one."""
+
+    backend: Backend = Field(
+        Backend.AUTO, description="`auto`: Docker where a daemon answers and has the image, else bubblewrap."
+    )
+    image: str = Field("kodforge-sandbox", description="Docker image.")
+    slots: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Boxes per process."
+    )
+    wall_s: float = Field(30, gt=0, le=3600, description="Wall time per pair, seconds.")
+    memory_mb: int = Field(1024, ge=64, le=1_048_576, description="Memory per pair, MiB.")
+    output_kb: int = Field(256, ge=1, le=65_536, description="Captured output per pair, KiB; more is `output_limit`.")
+    processes: int = Field(64, ge=1, le=4096, description="Processes and threads per pair.")
+    disk_mb: int = Field(64, ge=1, le=65_536, description="Writable space per pair, MiB.")
+    recycle_after: int = Field(2000, ge=1, description="Cases per box before it is replaced.")
+    coverage: bool = Field(True, description="Measure statement and branch coverage of the solution.")
+
+
+class Curation(Section):
+    """Duplicates and benchmark contamination."""
+
+    near_duplicate_jaccard: float = Field(
+        0.7, gt=0, le=1, description="MinHash Jaccard similarity of word 3-grams from which two questions are one."
+    )
+    permutations: int = Field(128, ge=16, le=1024, description="Of the MinHash signature.")
+    ngram: int = Field(10, ge=3, le=50, description="Tokens per n-gram in the comparison with benchmarks.")
+    reject_above: float = Field(
+        0.5, gt=0, le=1, description="Share of a benchmark item's n-grams from which a row is rejected; "
+        "any smaller overlap puts it into `use_with_caution`."
+    )
+
+
+class Release(Section):
+    path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
+    title: str = "Verified coding triplets"
+    rows_per_file: int = Field(50_000, ge=1)
+
+
+class BuildConfig(BaseSettings):
+    """Everything one run depends on. Two runs with equal configs make equal releases."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KODFORGE_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    profile: str = Field("demo", description="`demo`, `pilot`, `full`, or the path of a YAML file.")
+    run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the run's folder.")
+    store: str = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
+    cache: str = Field(
+        "",
+        description="Local SQLite file with the teachers' answers, shared by all runs. Empty: "
+        "`<store>/answers.sqlite`; must be given where the store is not a local folder.",
+    )
+    seed: int = Field(0, ge=0, le=2**31, description="Drives every random choice.")
+    shard_size: int = Field(256, ge=1, le=100_000, description="Questions per shard.")
+    shards_in_flight: int = Field(4, ge=1, le=256, description="Shard tasks at once in one process.")
+    subsets: dict[Subset, SubsetOptions] = Field({}, description="Which subsets to make, and how much.")
+    only: list[Subset] = Field([], description="Make only these of `subsets`; empty makes all of them.")
+    teachers: Teachers = Teachers()
+    verification: Verification = Verification()
+    sandbox: Sandbox = Sandbox()
+    curation: Curation = Curation()
+    release: Release = Release()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        name = init_settings().get("profile") or env_settings().get("profile") or "demo"
+        profile = InitSettingsSource(settings_cls, init_kwargs=read_profile(name))
+        return init_settings, env_settings, profile
+
+    @model_validator(mode="after")
+    def _makes_something(self) -> BuildConfig:
+        if not self.subsets:
+            raise ValueError(
+                f"subsets is empty: nothing to make. Name at least one of {', '.join(Subset)}"
+            )
+        if missing := [name for name in self.only if name not in self.subsets]:
+            raise ValueError(
+                f"only names {', '.join(missing)}, which `subsets` does not configure "
+                f"(it has {', '.join(self.subsets)}). Add them there or leave them out of `only`"
+            )
+        return self
+
+    @property
+    def selected(self) -> dict[Subset, SubsetOptions]:
+        """The subsets that this run makes."""
+        return {name: options for name, options in self.subsets.items() if not self.only or name in self.only}
+
+
+def read_profile(name: str) -> dict[str, Any]:
+    """The values of a profile, by name or by path of a YAML file.
+
+    Raises:
+        ValueError: no such profile, or the file is not a YAML mapping.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        raise ValueError(f"no profile {name!r}: {path} is not a file. Known: {known}; or give a path to a YAML file")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise ValueError(f"profile {path} is not valid YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise ValueError(f"profile {path} must hold a mapping, got {type(values).__name__}")
+    return {"profile": name, **values}
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short stable hash of JSON-like values and pydantic models."""
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

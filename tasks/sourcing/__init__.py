@@ -1,0 +1,1 @@
+"""Stage 1: from seeds to questions, one module per synthesis method."""

@@ -1,0 +1,105 @@
+"""Bad input: a clear error before any teacher call, and nothing overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from tests.flows.conftest import free_port, sets
+
+OPENAI = {"teachers__author__kind": "openai"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"subsets__Nope__count": 1}, "subsets.Nope"),
+        ({"verification__attempts": 0}, "greater than or equal to 1, got 0"),
+        ({"only": "[Taco]", "subsets__Taco__count": 1}, "subset Taco has no seeds"),
+        ({"only": "[Taco]", "subsets__Taco__seeds__path": "/nowhere.jsonl"}, "'/nowhere.jsonl' does not exist"),
+        ({"only": "[Docs]", "subsets__Docs__seeds__include": "[nothing]"}, "no seeds in"),
+        ({"sandbox__backend": "docker", "sandbox__image": "no-such-image"}, "kodforge sandbox build"),
+    ],
+)
+def test_wrong_config_is_refused_before_any_teacher_call(kodforge, teacher, tmp_path, options, message):
+    done = kodforge("run", *sets(**OPENAI, teachers__author__base_url=teacher.url, store=tmp_path / "store", **options))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert [request for request in teacher.requests() if "completions" in str(request["path"])] == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([{"id": "a", "title": "A"}], "row 1: no column 'question'"),
+        (None, "line 1: not valid JSON"),
+    ],
+)
+def test_broken_seed_file_is_named_by_row(kodforge, teacher, tmp_path, rows, message):
+    path = tmp_path / "seeds.jsonl"
+    path.write_text('{"id": ' if rows is None else "".join(json.dumps(row) + "\n" for row in rows))
+    options = sets(
+        **OPENAI,
+        teachers__author__base_url=teacher.url,
+        store=tmp_path / "store",
+        only="[Taco]",
+        subsets__Taco__seeds__path=path,
+    )
+    done = kodforge("run", *options)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert teacher.requests() == []
+
+
+def test_unreachable_endpoint_is_named(kodforge, tmp_path):
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    done = kodforge("run", *sets(**OPENAI, teachers__author__base_url=url, store=tmp_path))
+    assert done.returncode == 1
+    assert url in done.stderr
+    assert "cannot be reached" in done.stderr
+
+
+def test_unset_key_variable_is_named(kodforge, teacher, tmp_path):
+    options = sets(
+        **OPENAI, teachers__author__base_url=teacher.url, teachers__author__api_key_env="NO_SUCH_KEY", store=tmp_path
+    )
+    done = kodforge("run", *options)
+    assert done.returncode == 1
+    assert "NO_SUCH_KEY" in done.stderr
+
+
+def test_unwritable_store_is_named(kodforge, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = kodforge("run", *sets(store=tmp_path / "file" / "store"))
+    assert done.returncode == 1
+    assert "is not writable" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_read_only_store_is_named(kodforge, tmp_path):
+    tmp_path.chmod(0o500)
+    assert "is not writable" in kodforge("run", *sets(store=tmp_path / "store")).stderr
+
+
+def test_release_folder_of_another_run_is_left_alone(kodforge, teacher, tmp_path):
+    release = tmp_path / "release"
+    release.mkdir()
+    manifest = json.dumps({"run": "theirs", "rows": {"train": 1}})
+    (release / "release.json").write_text(manifest)
+    options = sets(**OPENAI, teachers__author__base_url=teacher.url, store=tmp_path / "store", release__path=release)
+    done = kodforge("run", *options)
+    assert done.returncode == 1
+    assert "already holds the release of run 'theirs'" in done.stderr
+    assert teacher.requests() == []
+    assert (release / "release.json").read_text() == manifest
+    assert sorted(path.name for path in release.iterdir()) == ["release.json"]
+
+
+def test_release_folder_with_other_files_is_left_alone(kodforge, tmp_path):
+    (tmp_path / "thesis.tex").write_text("precious")
+    done = kodforge("run", *sets(store=tmp_path / "store", release__path=tmp_path))
+    assert done.returncode == 1
+    assert "no release of kodforge" in done.stderr

@@ -1,0 +1,155 @@
+"""The demo as a user runs it: seeds to a released dataset, every reject explained, every row traceable."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.models import RejectReason, Subset
+from tests.flows.conftest import Kodforge, sets
+
+STAGES = ("seeds", "questions", "attempts", "verdicts", "triplets", "curated")
+
+
+@pytest.fixture(scope="session")
+def demo(kodforge: Kodforge, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The store of a finished demo run, and what the command printed."""
+    store = tmp_path_factory.mktemp("store")
+    done = kodforge("run", "--profile", "demo", *sets(store=store))
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return store, done.stdout
+
+
+@pytest.fixture(scope="session")
+def rows(demo: tuple[Path, str]) -> list[dict]:
+    tables = [pq.read_table(path) for path in sorted((demo[0] / "demo/release/data").glob("*.parquet"))]
+    return [row for table in tables for row in table.to_pylist()]
+
+
+def rejects(store: Path, stage: str) -> list[dict]:
+    return [
+        row
+        for path in sorted((store / "demo" / stage / "rejects").glob("*.parquet"))
+        for row in pq.read_table(path).to_pylist()
+    ]
+
+
+def test_at_least_100_verified_triplets_over_at_least_four_subsets(rows):
+    assert len(rows) >= 100
+    assert len({row["subset"] for row in rows}) >= 4
+
+
+def test_rows_in_are_rows_out_and_rejects_at_every_stage(demo):
+    before = None
+    for stage in STAGES:
+        manifest = json.loads((demo[0] / "demo" / stage / "manifest.json").read_text())
+        assert manifest["rows_in"] == manifest["rows_out"] + manifest["rejected"]
+        assert manifest["rejected"] == len(rejects(demo[0], stage)) == sum(manifest["reasons"].values())
+        if stage in ("questions", "verdicts"):
+            assert manifest["rows_in"] == before
+        before = manifest["rows_out"]
+
+
+def test_every_reject_reason_occurs_with_evidence(demo):
+    found = [row for stage in STAGES for row in rejects(demo[0], stage)]
+    assert {row["reason"] for row in found} == {reason.value for reason in RejectReason}
+    silent = {row["reason"] for row in found if not row["evidence"].strip()}
+    assert silent <= {"empty_question"}
+
+
+def test_datasets_opens_the_release_with_its_splits(demo, rows, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(demo[0] / "demo/release"))
+    assert set(loaded) == {"train", "use_with_caution"}
+    assert sum(len(split) for split in loaded.values()) == len(rows)
+    assert loaded["train"][0]["test_info"][0]["function_name"]
+
+
+def test_what_is_stored_names_its_entry_points_and_imports_them(rows):
+    for row in rows:
+        assert "solution" in row["test"]
+        for info in row["test_info"]:
+            assert info["function_name"] in row["question"]
+            assert info["function_name"] in row["test"]
+
+
+def test_lineage_leads_back_to_seed_prompt_answer_and_verdict(demo, rows):
+    answers = sqlite3.connect(demo[0] / "answers.sqlite")
+    (table,) = [name for (name,) in answers.execute("select name from sqlite_master where type='table'")]
+    keys = {str(row[0]) for row in answers.execute(f"select * from {table}")}
+    for row in rows:
+        lineage = row["lineage"]
+        assert {lineage["question_call"]["response_id"], lineage["solution_call"]["response_id"]} <= keys
+        assert all(trial["response_id"] in keys for trial in row["trials"])
+        assert lineage["sources"][0]["licence"]
+        assert lineage["tests_passed"]
+        assert lineage["sandbox_image"]
+        assert lineage["control"] not in (None, "passed")
+
+
+def test_difficulties_differ_and_agree_with_the_passes(rows):
+    assert {row["gpt_difficulty"] for row in rows} == {"easy", "medium", "hard"}
+    for row in rows:
+        assert row["gpt_pass_percentage"] == sum(row["gpt_pass_sequence"]) / len(row["trials"])
+
+
+def test_duplicates_are_named_by_the_row_that_stays(demo, rows):
+    gone = {row["id"]: row for row in rejects(demo[0], "curated") if row["reason"].endswith("duplicate")}
+    named = {name for row in rows for name in row["duplicates"]}
+    assert set(gone) == named
+
+
+def test_contaminated_rows_are_out_and_overlapping_ones_set_apart(demo):
+    (out,) = [row for row in rejects(demo[0], "curated") if row["reason"] == "contaminated"]
+    assert "HumanEval/0" in out["evidence"]
+    caution = pq.read_table(next((demo[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
+    assert all("HumanEval/" in row["filter_reason"] for row in caution)
+
+
+def test_card_says_what_it_is(demo):
+    card = (demo[0] / "demo/release/README.md").read_text()
+    assert "transcripts" in card
+    assert str(demo[0]) not in card
+    for text in ("| questions | question |", "| BSD-3-Clause", "attempts: 4", "use_with_caution"):
+        assert text in card
+
+
+def test_terminal_shows_funnel_and_next_steps(demo):
+    for text in ("vacuous_tests", "Difficulty by subset", "kodforge inspect", "release", "demo teacher's transcripts"):
+        assert text in demo[1]
+
+
+@pytest.mark.parametrize("subset", [Subset.PREFILL, Subset.DOCS])
+def test_inspect_shows_a_row_with_all_attempts(kodforge, demo, rows, subset):
+    row = next(row for row in rows if row["subset"] == subset)
+    done = kodforge("inspect", row["question_id"], *sets(store=demo[0]))
+    assert done.returncode == 0, done.stderr
+    for text in ("Accepted into split", "attempt 4", "(kept)", "seed ", row["test_info"][0]["function_name"]):
+        assert text in done.stdout
+
+
+def test_inspect_says_why_a_row_was_rejected(kodforge, demo):
+    reject = next(row for row in rejects(demo[0], "triplets") if row["reason"] == "timeout")
+    done = kodforge("inspect", reject["id"], *sets(store=demo[0]))
+    assert "Rejected at triplets: timeout" in done.stdout
+
+
+def test_inspect_of_an_unknown_row_says_what_ids_look_like(kodforge, demo):
+    done = kodforge("inspect", "Nope", *sets(store=demo[0]))
+    assert done.returncode == 1
+    assert "has no row 'Nope'" in done.stderr
+
+
+def test_second_run_asks_nothing_and_changes_nothing(kodforge, demo):
+    release = demo[0] / "demo/release"
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in release.rglob("*") if path.is_file()}
+    done = kodforge("run", *sets(store=demo[0]))
+    assert done.returncode == 0
+    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in release.rglob("*") if path.is_file()}

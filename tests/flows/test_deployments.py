@@ -1,0 +1,129 @@
+"""The README's way to a schedule: deploy, worker, ad-hoc run with parameters, on a real server and a real worker."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.flows.conftest import ROOT, PrefectServer, free_port, stop
+
+PREFECT = [sys.executable, "-m", "prefect"]
+
+
+def prefect(server: PrefectServer, *arguments: str) -> str:
+    done = subprocess.run(
+        [*PREFECT, *arguments], cwd=ROOT, env=server.env, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
+    """The server's API, with all deployments made and a worker at work."""
+    prefect(prefect_server, "work-pool", "create", "kodforge", "--type", "process")
+    prefect(prefect_server, "--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
+    worker = subprocess.Popen(
+        [*PREFECT, "worker", "start", "--pool", "kodforge"],
+        cwd=ROOT,
+        env=prefect_server.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        with httpx.Client(base_url=prefect_server.url, timeout=30) as client:
+            yield client
+    finally:
+        stop(worker)
+
+
+def start(api: httpx.Client, name: str, parameters: dict) -> str:
+    deployment = api.get(f"/deployments/name/{name}").json()
+    created = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": parameters})
+    assert created.status_code == 201, created.text
+    return created.json()["id"]
+
+
+def ended(api: httpx.Client, run_id: str, seconds: float = 300) -> dict:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        run = api.get(f"/flow_runs/{run_id}").json()
+        if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
+            return run
+        time.sleep(1)
+    raise AssertionError(f"flow run did not end within {seconds} s: {run['state']}")
+
+
+def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
+    found = {row["name"]: row for row in api.post("/deployments/filter", json={}).json()}
+    assert set(found) == {"demo", "pilot-nightly", "full-weekly", "source", "verify", "curate", "verify-pairs"}
+    assert found["pilot-nightly"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
+    assert found["pilot-nightly"]["schedules"][0]["active"]
+    assert not found["full-weekly"]["schedules"][0]["active"]
+    schema = found["demo"]["parameter_openapi_schema"]
+    attempts = schema["definitions"]["Verification"]["properties"]["attempts"]
+    assert (attempts["minimum"], attempts["maximum"]) == (1, 100)
+    assert attempts["description"]
+
+
+def test_scheduled_runs_are_waiting(api, prefect_server):
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        query = {
+            "deployments": {"name": {"any_": ["pilot-nightly"]}},
+            "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}},
+        }
+        if api.post("/flow_runs/filter", json=query).json():
+            return
+        time.sleep(1)
+    raise AssertionError("the scheduler made no run of pilot-nightly")
+
+
+def test_ad_hoc_run_from_the_form(api, tmp_path):
+    config = {
+        "profile": "demo",
+        "store": str(tmp_path / "store"),
+        "only": ["Prefill"],
+        "subsets": {"Prefill": {"count": 9}},
+        "verification": {"attempts": 2},
+        "shard_size": 5,
+    }
+    run = ended(api, start(api, "build-dataset/demo", {"config": config}))
+    assert run["state"]["type"] == "COMPLETED", run["state"]["message"]
+    assert run["name"] == "build demo"
+    assert (tmp_path / "store/demo/release/release.json").exists()
+
+    artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["funnel", "difficulty"]}}}).json()
+    assert {row["key"] for row in artifacts} == {"funnel", "difficulty"}
+    progress = api.post("/artifacts/filter", json={"artifacts": {"type": {"any_": ["progress"]}}}).json()
+    assert {row["data"] for row in progress} == {100.0}
+    names = {row["name"] for row in api.post("/task_runs/filter", json={"limit": 200}).json()}
+    assert {"questions part-00000", "attempt 2 part-00001", "execute part-00000-try-01", "label part-00001"} <= names
+
+
+def test_out_of_bounds_value_is_refused_by_the_form(api):
+    deployment = api.get("/deployments/name/build-dataset/demo").json()
+    bad = {"config": {"profile": "demo", "verification": {"attempts": 0}}}
+    created = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": bad})
+    assert created.status_code in (409, 422)
+    assert "0 is less than the minimum of 1" in created.text
+
+
+def test_failed_run_says_why(api, tmp_path):
+    url = f"http://127.0.0.1:{free_port()}/v1"
+    config = {
+        "profile": "pilot",
+        "store": str(tmp_path),
+        "only": ["Prefill"],
+        "teachers": {"author": {"base_url": url, "api_key_env": ""}},
+    }
+    run = ended(api, start(api, "build-dataset/demo", {"config": config}))
+    assert run["state"]["type"] == "FAILED"
+    assert url in run["state"]["message"]
+    assert "cannot be reached" in run["state"]["message"]

@@ -1,0 +1,83 @@
+"""The promise: kill the flow at any moment, run again, same release, and no answered request is asked again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import ROOT, sets
+
+IN_FLIGHT = 4
+SMALL = {
+    "run": "small",
+    "shard_size": 5,
+    "only": "[Prefill,Data_Structure]",
+    "subsets__Prefill__count": 9,
+    "subsets__Data_Structure__count": 8,
+    "verification__attempts": 2,
+    "teachers__author__kind": "openai",
+    "teachers__author__max_in_flight": IN_FLIGHT,
+}
+
+
+def release_files(store: Path) -> dict[str, bytes]:
+    release = store / "small/release"
+    return {str(path.relative_to(release)): path.read_bytes() for path in release.rglob("*") if path.is_file()}
+
+
+def answered(store: Path) -> int:
+    path = store / "answers.sqlite"
+    if not path.exists():
+        return 0
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as answers:
+        try:
+            (table,) = answers.execute("select name from sqlite_master where type='table'").fetchone()
+            return int(answers.execute(f"select count(*) from {table}").fetchone()[0])
+        except (TypeError, sqlite3.OperationalError):
+            return 0
+
+
+@pytest.mark.parametrize("kill_at", [3, 15, 40])
+def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, tmp_path, kill_at):
+    calm, stormy = tmp_path / "calm", tmp_path / "stormy"
+    options = sets(**SMALL, teachers__author__base_url=teacher.url)
+    done = kodforge("run", *options, *sets(store=calm))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    undisturbed = len(teacher.requests())
+    teacher.log.unlink()
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", *options, *sets(store=stormy)],
+        cwd=ROOT,
+        env=prefect_server.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while answered(stormy) < kill_at and time.monotonic() < deadline:
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    on_disk = answered(stormy)
+    assert kill_at <= on_disk
+    assert not (stormy / "small/release/release.json").exists()
+
+    done = kodforge("run", *options, *sets(store=stormy))
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert release_files(stormy) == release_files(calm)
+
+    asked = Counter(str(request["key"]) for request in teacher.requests() if request["answered"])
+    # Only what was in flight at the kill, answered by the server but not yet on our disk, may be asked twice.
+    assert sum(count - 1 for count in asked.values()) <= IN_FLIGHT
+    assert max(asked.values()) <= 2
+    assert len(asked) <= undisturbed

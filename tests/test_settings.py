@@ -1,0 +1,75 @@
+"""The config tree: layers, bounds, and messages a user can act on."""
+
+import pytest
+
+from flows.cli import load_config
+from tasks.errors import BadInput
+from tasks.models import Subset
+from tasks.run import config_fingerprint, shareable_config
+from tasks.settings import BuildConfig
+
+
+def test_environment_overrides_profile_and_argument_overrides_environment(monkeypatch):
+    assert BuildConfig(profile="demo").sandbox.wall_s == 3
+    monkeypatch.setenv("KODFORGE_SANDBOX__WALL_S", "7")
+    assert BuildConfig(profile="demo").sandbox.wall_s == 7
+    assert BuildConfig(profile="demo", sandbox={"wall_s": 9}).sandbox.wall_s == 9
+
+
+def test_override_of_one_value_keeps_the_rest_of_the_profile():
+    config = load_config("demo", ["subsets.Docs.count=5", "verification.attempts=2"])
+    assert config.subsets[Subset.DOCS].count == 5
+    assert config.subsets[Subset.DOCS].seeds.include
+    assert Subset.PREFILL in config.subsets
+    assert config.verification.attempts == 2
+
+
+def test_only_selects_subsets():
+    config = load_config("demo", ["only=[Docs]"])
+    assert list(config.selected) == [Subset.DOCS]
+
+
+def test_profile_can_be_a_file_of_the_users(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("run: mine\nsubsets: {Prefill: {count: 3}}\n")
+    assert load_config(str(path), []).run == "mine"
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (["verification.attempts=0"], r"verification\.attempts: .*greater than or equal to 1, got 0"),
+        (["sandbox.memory_mb=abc"], r"sandbox\.memory_mb: .*got 'abc'"),
+        (["subsets.Nope.count=3"], r"subsets\.Nope.*'Prefill'.*got 'Nope'"),
+        (["unheard_of=1"], r"unheard_of: Extra inputs are not permitted"),
+        (["nonsense"], r"'nonsense' is not KEY=VALUE"),
+        (["run=../up"], r"run: String should match pattern.*got '\.\./up'"),
+        (["only=[Taco]"], r"only names Taco, which `subsets` does not configure"),
+        (["teachers.author.kind=openai", "teachers.author.base_url=ftp://x"], r"must start with http://.*'ftp://x'"),
+        (["seed=1", "seed.deep=2"], r"already set to 1"),
+    ],
+)
+def test_bad_values_are_named_with_the_value_received(sets, message):
+    with pytest.raises(BadInput, match=message):
+        load_config("demo", sets)
+
+
+def test_unknown_profile_names_the_known_ones():
+    with pytest.raises(BadInput, match=r"no profile 'nope'.*Known: demo, full"):
+        load_config("nope", [])
+
+
+def test_published_config_holds_no_paths_addresses_or_key_names():
+    config = load_config(
+        "pilot", ["store=/secret/place", "teachers.author.base_url=http://inner.host/v1", "release.path=/secret/out"]
+    )
+    text = str(shareable_config(config))
+    assert "/secret" not in text
+    assert "inner.host" not in text
+    assert "KODFORGE_API_KEY" not in text
+
+
+def test_fingerprint_ignores_where_and_how_fast_but_not_what():
+    base = load_config("demo", [])
+    assert config_fingerprint(base) == config_fingerprint(load_config("demo", ["store=elsewhere", "sandbox.slots=7"]))
+    assert config_fingerprint(base) != config_fingerprint(load_config("demo", ["verification.attempts=2"]))
