@@ -1,0 +1,1 @@
+"""Stage 2, the host's side of the sandbox: pool, backends, verdicts."""

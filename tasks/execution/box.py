@@ -1,0 +1,95 @@
+"""One live box: started, greeted, given one case at a time, thrown away at the first trouble."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+
+from tasks.errors import SandboxUnavailable
+from tasks.execution.protocol import Case, Evidence, Ready, Transport, receive, send_case
+
+START_S = 60.0
+GRACE_S = 15.0
+"""How long the supervisor may take beyond a case's wall time to kill, wipe and report."""
+
+
+class PipeTransport:
+    """A box that is a child process and talks over its standard streams."""
+
+    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._process, self._name = process, name
+        self._to, self._from = process.stdin.fileno(), process.stdout.fileno()
+        os.set_blocking(self._to, False)
+
+    def _gone(self, doing: str) -> SandboxUnavailable:
+        return SandboxUnavailable(f"the {self._name} box ended or fell silent while {doing}")
+
+    def send(self, data: bytes, deadline: float) -> None:
+        view = memoryview(data)
+        while view:
+            _, ready, _ = select.select([], [self._to], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise self._gone("it was sent a case")
+            try:
+                view = view[os.write(self._to, view[:65_536]) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise self._gone("it was sent a case") from error
+
+    def receive(self, size: int, deadline: float) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            ready, _, _ = select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))
+            chunk = os.read(self._from, size - len(data)) if ready else b""
+            if not chunk:
+                raise self._gone("its answer was awaited")
+            data += chunk
+        return bytes(data)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+
+
+class Box:
+    """One live box.
+
+    Raises:
+        SandboxUnavailable: it did not greet in time.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self.cases = 0
+        try:
+            self.python = receive(transport, Ready, time.monotonic() + START_S).python
+        except SandboxUnavailable:
+            transport.close()
+            raise
+
+    def run(self, case: Case) -> Evidence:
+        """Run one case.
+
+        Raises:
+            SandboxUnavailable: the box died, fell silent, or answered nonsense. It must not be used again.
+        """
+        self.cases += 1
+        deadline = time.monotonic() + case.limits.wall_s + GRACE_S
+        send_case(self._transport, case, deadline)
+        evidence = receive(self._transport, Evidence, deadline)
+        if evidence.id != case.id:
+            raise SandboxUnavailable(f"the box answered case {evidence.id!r}, asked was {case.id!r}")
+        return evidence
+
+    def close(self) -> None:
+        self._transport.close()

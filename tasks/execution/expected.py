@@ -1,0 +1,86 @@
+"""What the tests must do, read off their source outside the box, where no solution can lie about it."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator, Sequence
+
+_COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
+
+
+def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a body and of the blocks in it that define names in the same scope."""
+    for node in body:
+        yield node
+        if isinstance(node, _COMPOUND):
+            for name in ("body", "orelse", "finalbody"):
+                yield from _statements(getattr(node, name, []))
+            for handler in getattr(node, "handlers", []):
+                yield from _statements(handler.body)
+
+
+def _is_unittest(node: ast.ClassDef) -> bool:
+    return any(ast.unparse(base).split(".")[-1] == "TestCase" for base in node.bases)
+
+
+def expected_tests(source: str) -> list[str]:
+    """Ids of the tests that pytest must collect, such as ``test_x`` and ``TestA::test_y``, in order.
+
+    Raises:
+        SyntaxError: the source does not parse; also ValueError for NUL bytes.
+    """
+
+    def visit(body: Sequence[ast.stmt], prefix: str, unittest: bool) -> Iterator[str]:
+        for node in _statements(body):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                if node.name.startswith("test"):
+                    yield f"{prefix}{node.name}"
+            elif isinstance(node, ast.ClassDef):
+                case = _is_unittest(node)
+                methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
+                has_init = any(item.name in ("__init__", "__new__") for item in methods)
+                if case or (node.name.startswith("Test") and not has_init):
+                    yield from visit(node.body, f"{prefix}{node.name}::", case)
+
+    return list(dict.fromkeys(visit(ast.parse(source).body, "", False)))
+
+
+def entry_points(source: str) -> list[str]:
+    """Names that the tests take from ``solution`` and use, sorted; empty where the source does not parse."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return []
+    imported: dict[str, str] = {}
+    modules: set[str] = set()
+    star = False
+    bound = set(dir(builtins))
+    used: set[str] = set()
+    attributes: set[tuple[str, str]] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="solution", level=0):
+                for alias in node.names:
+                    star |= alias.name == "*"
+                    imported[alias.asname or alias.name] = alias.name
+            case ast.Import():
+                for alias in node.names:
+                    name = (alias.asname or alias.name).split(".")[0]
+                    (modules if alias.name == "solution" else bound).add(name)
+            case ast.ImportFrom():
+                bound.update(alias.asname or alias.name for alias in node.names)
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.ExceptHandler(name=str(name)):
+                bound.add(name)
+            case ast.Attribute(value=ast.Name(id=owner), attr=attribute):
+                attributes.add((owner, attribute))
+                used.add(owner)
+            case ast.Name(id=name, ctx=ast.Load()):
+                used.add(name)
+    found = {original for name, original in imported.items() if name in used and original != "*"}
+    found |= {attribute for owner, attribute in attributes if owner in modules}
+    if star:
+        found |= used - bound - set(imported) - modules
+    return sorted(found)

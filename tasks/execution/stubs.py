@@ -1,0 +1,32 @@
+"""The negative control: a solution whose functions do nothing. Tests that still pass are vacuous."""
+
+from __future__ import annotations
+
+import ast
+
+_BODY = "raise NotImplementedError('stub')"
+
+
+class _Stub(ast.NodeTransformer):
+    def _empty(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.body = ast.parse(_BODY).body
+        return node
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:  # noqa: N802 - named by ast
+        return self._empty(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802
+        return self._empty(node)
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.AST:  # noqa: N802
+        node.body = ast.parse("(_ for _ in ()).throw(NotImplementedError('stub'))", mode="eval").body
+        return node
+
+
+def stub(solution: str) -> str:
+    """The solution with the body of every function and lambda replaced by a raise; all names stay defined.
+
+    Raises:
+        SyntaxError: the solution does not parse.
+    """
+    return ast.unparse(ast.fix_missing_locations(_Stub().visit(ast.parse(solution)))) + "\n"

@@ -1,0 +1,86 @@
+"""The sandbox over a file of pairs: ``kodforge verify``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.artifacts import batches
+from tasks.errors import BadInput
+from tasks.execution.pool import SandboxPool
+from tasks.files import check_suffix, read_rows, row_writer
+from tasks.models import Pair, PairVerdict, Verdict
+from tasks.settings import Sandbox
+
+BATCH = 200
+COLUMNS = tuple(Pair.model_fields)
+
+
+def read_pairs(path: Path) -> Iterator[Pair]:
+    """The pairs of a file, in order; columns beyond those of a pair are ignored.
+
+    Raises:
+        BadInput: a column is missing or has the wrong type (names row and column), or an id occurs twice.
+    """
+    seen: set[str] = set()
+    for number, row in enumerate(read_rows(path), 1):
+        values = {name: row[name] for name in COLUMNS if row.get(name) is not None}
+        if isinstance(values.get("files"), dict):
+            values["files"] = [{"name": name, "content": text} for name, text in values["files"].items()]
+        try:
+            pair = Pair.model_validate(values)
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            column = ".".join(str(part) for part in found["loc"])
+            raise BadInput(
+                f"{path}, row {number}: column {column!r}: {found['msg']}. Needed: id, solution, test (texts); optional: "
+                f"entry_points, files"
+            ) from error
+        if pair.id in seen:
+            raise BadInput(f"{path}, row {number}: id {pair.id!r} occurs twice. Ids must be unique")
+        seen.add(pair.id)
+        yield pair
+
+
+def verify_file(
+    path: Path, out: Path, settings: Sandbox, progress: Callable[[int], None] = lambda done: None
+) -> Counter[Verdict]:
+    """Judge every pair of a file and write a verdict each, in order, a batch in memory at a time.
+
+    Args:
+        progress: called with the number of pairs judged so far.
+
+    Returns:
+        How many pairs got which verdict.
+
+    Raises:
+        BadInput: the file cannot be used; nothing has run then and nothing is written.
+        SandboxUnavailable: the sandbox failed; nothing is written.
+    """
+    check_suffix(out)
+    if not sum(1 for _ in read_pairs(path)):  # the whole file is checked before anything runs
+        raise BadInput(f"{path} has no rows")
+    counts: Counter[Verdict] = Counter()
+    with SandboxPool(settings) as pool, row_writer(out, PairVerdict) as write:
+        for batch in batches(read_pairs(path), BATCH):
+            verdicts = pool.run_all(batch, coverage=settings.coverage)
+            write(list(verdicts))
+            counts.update(verdict.verdict for verdict in verdicts)
+            progress(counts.total())
+    return counts
+
+
+def verify_one(path: Path, settings: Sandbox) -> PairVerdict:
+    """The verdict on a file's only pair.
+
+    Raises:
+        BadInput: the file has not exactly one pair.
+    """
+    pairs = list(read_pairs(path))
+    if len(pairs) != 1:
+        raise BadInput(f"{path} has {len(pairs)} pairs; --json judges exactly one. Use --out FILE for several")
+    with SandboxPool(settings) as pool:
+        return pool.run(pairs[0], coverage=settings.coverage)
