@@ -104,4 +104,4 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
 
 def wire_settings(endpoint: Endpoint) -> dict[str, object]:
     """What of an endpoint decides its answers: the model and how it is asked."""
-    return endpoint.model_dump(mode="json", include={"kind", "model", "sampling", "user_turn"})
+    return endpoint.model_dump(mode="json", include={"model", "sampling", "user_turn"})

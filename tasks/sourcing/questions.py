@@ -26,7 +26,7 @@ def question_request(group: SeedGroup, run: Run) -> TeacherRequest:
     match method:
         case Method.PREFILL:
             turn = author.user_turn.format(system=render(template).strip(), prefix=first.text)
-            return CompletionRequest(prompt=turn, stop=["\n"], sampling=author.sampling, seed=seed)
+            return CompletionRequest(prompt=turn, stop=("\n",), sampling=author.sampling, seed=seed)
         case Method.SEED_QUESTIONS:
             seeds = [{"title": one.title, "text": one.text} for one in group.seeds]
             messages = chat(template, seeds=seeds)

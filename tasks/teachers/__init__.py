@@ -1,0 +1,1 @@
+"""The teachers: OpenAI-compatible endpoints behind a durable response cache."""

@@ -1,0 +1,101 @@
+"""The demo teacher's transcripts: which written reply answers which request."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from tasks.teachers.replies import clean_question
+
+NO_TRANSCRIPT = (
+    "I am kodforge's demo teacher and answer from transcripts only; there is none for this prompt. "
+    "Use the demo profile's seeds, or another endpoint."
+)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server sends: a text, or an HTTP error where ``status`` is not 200."""
+
+    text: str
+    finish_reason: str = "stop"
+    status: int = 200
+
+
+def _pair_reply(entry: dict[str, Any], attempt: dict[str, Any]) -> str:
+    if "reply" in attempt:
+        return str(attempt["reply"])
+    test = attempt.get("test") or next(other["test"] for other in entry["attempts"] if "test" in other)
+    return (
+        f"Here is a solution with its tests.\n\n<|Solution Begin|>\n```python\n{attempt['solution']}```\n<|Solution End|>\n\n"
+        f"<|Test Begin|>\n```python\n{test}```\n<|Test End|>\n"
+    )
+
+
+def _question_reply(entry: dict[str, Any]) -> Reply:
+    if "error" in entry:
+        return Reply(entry["error"]["message"], status=int(entry["error"]["status"]))
+    if "reply" in entry:
+        return Reply(str(entry["reply"]), entry.get("finish_reason", "stop"))
+    analysis = f"<|Analysis Begin|>\n{entry['analysis']}<|Analysis End|>\n\n" if "analysis" in entry else ""
+    return Reply(f"{analysis}<|Question Begin|>\n{entry['question']}<|Question End|>\n")
+
+
+class Transcripts:
+    """Replies by request.
+
+    Args:
+        entries: dicts with ``id``; ``prefix`` or ``match``; ``question`` and ``attempts``, or ``reply``, or ``error``.
+    """
+
+    def __init__(self, entries: Iterable[dict[str, Any]]) -> None:
+        self._by_prefix: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._by_match: list[dict[str, Any]] = []
+        self._by_question: dict[str, dict[str, Any]] = {}
+        for entry in entries:
+            if "prefix" in entry:
+                self._by_prefix[entry["prefix"]].append(entry)
+            else:
+                self._by_match.append(entry)
+            if "question" in entry:
+                self._by_question[clean_question(entry["question"])] = entry
+
+    def complete(self, prompt: str, seed: int) -> Reply:
+        """The rest of an open user turn that ends in a known prefix."""
+        for prefix, entries in self._by_prefix.items():
+            if prompt.endswith(prefix):
+                entry = entries[seed % len(entries)]
+                if "question" in entry:
+                    return Reply(entry["question"].strip().removeprefix(prefix))
+                text = str(entry["reply"]).removeprefix(prefix)
+                return Reply(text, entry.get("finish_reason", "stop"))
+        return Reply(NO_TRANSCRIPT)
+
+    def chat(self, prompt: str, seed: int) -> Reply:
+        """The reply to a chat: an attempt where the prompt holds a known question, else a question for its seed."""
+        asked = max((question for question in self._by_question if question in prompt), key=len, default=None)
+        if asked is not None:
+            entry = self._by_question[asked]
+            return Reply(_pair_reply(entry, entry["attempts"][seed % len(entry["attempts"])]))
+        places = [(prompt.find(entry["match"]), -len(entry["match"]), entry["id"], entry) for entry in self._by_match]
+        found = min((place for place in places if place[0] >= 0), default=None, key=lambda place: place[:3])
+        return _question_reply(found[3]) if found else Reply(NO_TRANSCRIPT)
+
+
+@cache
+def packaged() -> Transcripts:
+    """The transcripts that come with kodforge."""
+    folder = resources.files("tasks.teachers") / "transcripts"
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
+    return Transcripts(
+        entry
+        for file in files
+        for entry in yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
+    )
