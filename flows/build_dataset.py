@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import BaseModel
@@ -55,9 +57,10 @@ def show(summary: Summary) -> None:
         for row in summary.funnel
     ]
     create_table_artifact(table, key="funnel", description="Rows in = rows out + rejected, at every stage")
-    difficulty = [{"subset": row.Index, **row._asdict()} for row in summary.difficulty.itertuples()]
-    for line in difficulty:
-        line.pop("Index")
+    difficulty: list[dict[str, Any]] = [
+        {"subset": subset, **{str(name): count for name, count in counts.items()}}
+        for subset, counts in summary.difficulty.iterrows()
+    ]
     create_table_artifact(difficulty, key="difficulty", description="Difficulty by subset, before curation")
     splits = "\n".join(f"- `{split}`: {count} rows" for split, count in summary.splits.items())
     create_markdown_artifact(f"## Release\n\n{splits}", key="release", description="Rows per split")

@@ -1,4 +1,4 @@
-"""The console command. Each subcommand is thin: it reads its arguments, calls a flow or a function, shows the result."""
+"""The console command. Each subcommand is thin: it reads arguments, calls a flow or a function, shows the result."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ console = Console()
 
 Profile = Annotated[str, typer.Option("--profile", help="demo, pilot, full, or the path of a YAML file.")]
 Sets = Annotated[
-    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override one value, as in verification.attempts=5.")
+    list[str],
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one value, as in verification.attempts=5."),
 ]
 
 

@@ -18,7 +18,9 @@ from tasks.sourcing.catalogue import read_seeds
 
 def _python(config: BuildConfig) -> str:
     if sys.version_info < (3, 11) or sys.platform != "linux":
-        raise BadInput(f"Python {sys.version.split()[0]} on {sys.platform}: kodforge needs Python 3.11 or later on Linux")
+        raise BadInput(
+            f"Python {sys.version.split()[0]} on {sys.platform}: kodforge needs Python 3.11 or later on Linux"
+        )
     return sys.version.split()[0]
 
 

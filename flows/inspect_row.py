@@ -15,17 +15,20 @@ from tasks.errors import BadInput
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
 
+
 def _rows(run: Run, stage: StageName, row_id: str) -> Iterator[dict[str, Any]]:
     """The rows of a stage that belong to a question."""
     for shard in run.stage(stage).shards():
         table = run.stage(stage).table(shard)
-        yield from table.filter(pc.equal(table["question_id"], row_id)).to_pylist()
+        yield from table.filter(pc.field("question_id") == row_id).to_pylist()
 
 
 def _rejects(run: Run, row_id: str) -> Iterator[tuple[StageName, dict[str, Any]]]:
     for stage in StageName:
         for shard in run.stage(stage).shards():
-            table = pq.read_table(run.store.fs.open(run.store.path(run.config.run, stage, "rejects", f"{shard}.parquet")))
+            table = pq.read_table(
+                run.store.fs.open(run.store.path(run.config.run, stage, "rejects", f"{shard}.parquet"))
+            )
             for row in table.to_pylist():
                 if row["id"] == row_id or row["id"].rpartition("/")[0] == row_id:
                     yield stage, row
@@ -70,14 +73,16 @@ def show_row(config: BuildConfig, row_id: str, console: Console) -> None:
         for seed in question["seeds"]:
             source = seed["source"]
             console.print(
-                f"  seed {seed['seed_id']} · {source['origin']} {source['version']} · {source['licence']}", markup=False
+                f"  seed {seed['seed_id']} · {source['origin']} {source['version']} · {source['licence']}",
+                markup=False,
             )
         _call(console, "question", question["call"])
     if triplet:
         _call(console, "solution", triplet["lineage"]["solution_call"])
         lineage = triplet["lineage"]
         console.print(
-            f"  sandbox: {lineage['sandbox_backend']} {lineage['sandbox_image'][:24]} · tier {lineage['integrity_tier']}"
+            f"  sandbox: {lineage['sandbox_backend']} {lineage['sandbox_image'][:24]} · "
+            f"tier {lineage['integrity_tier']}"
         )
     _attempts(console, run, row_id, triplet)
 
@@ -94,8 +99,8 @@ def _outcome(
         console.print(f"Accepted into split [bold]{curated['split']}[/bold]{why}.", highlight=False)
     if triplet:
         console.print(
-            f"{triplet['gpt_pass_trial_num']} of {len(triplet['trials'])} attempts passed: {triplet['gpt_difficulty']}. "
-            f"Attempt {triplet['chosen_trial']} was kept for its coverage. "
+            f"{triplet['gpt_pass_trial_num']} of {len(triplet['trials'])} attempts passed: "
+            f"{triplet['gpt_difficulty']}. Attempt {triplet['chosen_trial']} was kept for its coverage. "
             f"Its tests fail against a stub: {triplet['lineage']['control'] or 'not checked'}.",
             highlight=False,
         )

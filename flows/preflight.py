@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from tasks.artifacts import Store
 from tasks.execution.pool import check_sandbox
 from tasks.publishing.release import check_release_free
 from tasks.run import answers_path
 from tasks.settings import BuildConfig, EndpointKind
-from tasks.artifacts import Store
 from tasks.sourcing.catalogue import read_seeds
 from tasks.teachers.client import shared_client
 

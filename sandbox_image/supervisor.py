@@ -35,6 +35,7 @@ CASE_UID = int(sys.argv[1]) if len(sys.argv) > 1 else 64_000
 """Each box has its own, so that process limits of two boxes do not add up."""
 MAX_FRAME = 64 << 20
 MAX_EVIDENCE = 4 << 20
+SHORTEST_POLL_S, LONGEST_POLL_S = 0.0005, 0.02
 PRELOADABLE = ("numpy", "pandas")
 """Libraries that are slow to import; the supervisor imports them once a case needs them, before it forks."""
 
@@ -46,7 +47,7 @@ PYTEST_ARGUMENTS = (
     "-c/dev/null",
     "--strict-markers",
     *(f"-pno:{name}" for name in ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin")),
-    *(f"-pno:{name}" for name in ("unraisableexception", "threadexception", "stepwise", "legacypath", "debugging")),
+    *(f"-pno:{name}" for name in ("unraisableexception", "threadexception", "stepwise", "legacypath")),
 )
 
 
@@ -168,7 +169,7 @@ def child(case: dict[str, Any], folder: str, output: int, evidence: int) -> None
     limit(case)
     sys.path.insert(0, folder)
     os.environ["HOME"] = folder
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115, PTH123
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
     send = sender(evidence, case["token"])
@@ -213,12 +214,14 @@ def kill_all() -> None:
         time.sleep(0.001)
 
 
-def wipe(folder: str) -> None:
+def wipe(folder: str) -> bool:
+    """Remove all that a case left in a folder; whether nothing stayed."""
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)
         else:
             os.unlink(entry.path)
+    return not os.listdir(folder)
 
 
 def parse_evidence(data: bytes, token: str) -> tuple[dict[str, Any], bool]:
@@ -247,9 +250,59 @@ def parse_evidence(data: bytes, token: str) -> tuple[dict[str, Any], bool]:
     return facts, malformed
 
 
-def run(case: dict[str, Any], number: int) -> dict[str, Any]:
-    """Run one case to its end and return the evidence."""
-    folder = f"{WORK}/{number}"
+class Stream:
+    """The reading end of a pipe from the child, with all it said up to a cap."""
+
+    def __init__(self, cap: int) -> None:
+        self.source, self.sink = os.pipe()
+        self.cap, self.data, self.open = cap, bytearray(), True
+
+    @property
+    def exceeded(self) -> bool:
+        return len(self.data) > self.cap
+
+    def read(self) -> None:
+        chunk = os.read(self.source, 65_536)
+        self.open = bool(chunk)
+        self.data += chunk
+
+    def drain(self) -> None:
+        """Take what the child wrote just before it ended, and close."""
+        os.set_blocking(self.source, False)
+        try:
+            while self.open and not self.exceeded:
+                self.read()
+        except BlockingIOError:
+            pass
+        os.close(self.source)
+
+
+def watch(pid: int, streams: tuple[Stream, Stream], wall_s: float) -> tuple[int, resource.struct_rusage, bool]:
+    """Wait for the child, reading all it says; kill it at the deadline or when it says too much.
+
+    Returns:
+        Wait status, resource usage, and whether it ran out of time.
+    """
+    deadline = time.monotonic() + wall_s
+    poll_s = SHORTEST_POLL_S
+    timed_out = False
+    while not timed_out and not any(stream.exceeded for stream in streams):
+        ready, _, _ = select.select([stream.source for stream in streams if stream.open], [], [], poll_s)
+        for stream in streams:
+            if stream.source in ready:
+                stream.read()
+        poll_s = SHORTEST_POLL_S if ready else min(poll_s * 1.5, LONGEST_POLL_S)
+        done, status, usage = os.wait4(pid, os.WNOHANG)
+        if done:
+            return status, usage, False
+        timed_out = time.monotonic() >= deadline
+    os.kill(pid, signal.SIGKILL)
+    _, status, usage = os.wait4(pid, 0)
+    return status, usage, timed_out
+
+
+def prepare(case: dict[str, Any], folder: str) -> None:
+    """Lay out the case's files, and import what is slow to import before the fork."""
     os.mkdir(folder, 0o755)
     for name, text in case["files"].items():
         with open(f"{folder}/{name}", "wb") as file:
@@ -261,68 +314,33 @@ def run(case: dict[str, Any], number: int) -> dict[str, Any]:
             importlib.import_module(name)
             gc.freeze()
     case["token"] = secrets.token_hex(16)
+
+
+def run(case: dict[str, Any], number: int) -> dict[str, Any]:
+    """Run one case to its end and return the evidence."""
+    folder = f"{WORK}/{number}"
+    prepare(case, folder)
     limits = case["limits"]
-    output_read, output_write = os.pipe()
-    evidence_read, evidence_write = os.pipe()
+    output, evidence = Stream(limits["output_kb"] << 10), Stream(MAX_EVIDENCE)
     started = time.monotonic()
     pid = os.fork()
     if pid == 0:
         try:
-            child(case, folder, output_write, evidence_write)
+            child(case, folder, output.sink, evidence.sink)
         except BaseException:
             os.write(2, traceback.format_exc().encode())
         finally:
             os._exit(70)
-    os.close(output_write)
-    os.close(evidence_write)
-
-    streams = {output_read: bytearray(), evidence_read: bytearray()}
-    caps = {output_read: limits["output_kb"] << 10, evidence_read: MAX_EVIDENCE}
-    open_streams = set(streams)
-    deadline = started + limits["wall_s"]
-    timed_out = exceeded = False
-    status, usage = None, None
-    poll_s = 0.0005
-    while status is None:
-        now = time.monotonic()
-        if now >= deadline:
-            timed_out = True
-            break
-        ready, _, _ = select.select(list(open_streams), [], [], min(poll_s, deadline - now))
-        for stream in ready:
-            chunk = os.read(stream, 65_536)
-            if not chunk:
-                open_streams.discard(stream)
-            streams[stream] += chunk
-            exceeded |= len(streams[stream]) > caps[stream]
-        if exceeded:
-            break
-        if not open_streams:
-            time.sleep(poll_s)
-        poll_s = min(poll_s * 1.5, 0.02) if not ready else 0.0005
-        done, code, used = os.wait4(pid, os.WNOHANG)
-        if done:
-            status, usage = code, used
+    os.close(output.sink)
+    os.close(evidence.sink)
+    status, usage, timed_out = watch(pid, (output, evidence), limits["wall_s"])
     wall = time.monotonic() - started
-    if status is None:
-        os.kill(pid, signal.SIGKILL)
-        _, status, usage = os.wait4(pid, 0)
     leftover = len(processes())
     kill_all()
-    for stream in open_streams:  # what the child wrote just before it ended is still in the pipe
-        os.set_blocking(stream, False)
-        try:
-            while len(streams[stream]) <= caps[stream] and (chunk := os.read(stream, 65_536)):
-                streams[stream] += chunk
-        except BlockingIOError:
-            pass
-        exceeded |= len(streams[stream]) > caps[stream]
-    os.close(output_read)
-    os.close(evidence_read)
-    for place in (WORK, *SCRATCH):
-        if os.path.isdir(place):
-            wipe(place)
-    facts, malformed = parse_evidence(bytes(streams[evidence_read]), case["token"])
+    output.drain()
+    evidence.drain()
+    wiped = [wipe(place) for place in (WORK, *SCRATCH) if os.path.isdir(place)]
+    facts, malformed = parse_evidence(bytes(evidence.data), case["token"])
     end = facts["end"]
     return {
         "type": "evidence",
@@ -331,18 +349,19 @@ def run(case: dict[str, Any], number: int) -> dict[str, Any]:
         "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
         "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
         "timed_out": timed_out,
-        "output_exceeded": exceeded,
+        "output_exceeded": output.exceeded or evidence.exceeded,
         "leftover_processes": leftover,
+        "clean": all(wiped),
         "exitstatus": end["exitstatus"] if end else None,
         "collected": facts["collected"],
         "collect_error": facts["collect_error"],
         "reports": facts["reports"],
         "coverage": end["coverage"] if end else None,
         "malformed_evidence": malformed,
-        "output": streams[output_read][: caps[output_read]].decode("utf-8", "replace"),
+        "output": output.data[: output.cap].decode("utf-8", "replace"),
         "wall_s": wall,
-        "cpu_s": usage.ru_utime + usage.ru_stime if usage else 0.0,
-        "peak_mb": usage.ru_maxrss / 1024 if usage else 0.0,
+        "cpu_s": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss / 1024,
     }
 
 

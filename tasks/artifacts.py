@@ -33,7 +33,7 @@ from tasks.models import SCHEMA_VERSION, Reject, arrow_schema
 from tasks.settings import fingerprint
 
 if TYPE_CHECKING:
-    from fsspec import AbstractFileSystem
+    pass
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -205,9 +205,7 @@ class Stage:
             rejected=len(outcome.rejects),
             reasons=dict(sorted(Counter(reject.reason.value for reject in outcome.rejects).items())),
         )
-        self.store.write(
-            receipt.model_dump_json(indent=1).encode(), self.run, self.name, "receipts", f"{shard}.json"
-        )
+        self.store.write(receipt.model_dump_json(indent=1).encode(), self.run, self.name, "receipts", f"{shard}.json")
         return receipt
 
     def table(self, shard: str, columns: list[str] | None = None) -> pa.Table:

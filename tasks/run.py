@@ -88,7 +88,7 @@ def config_fingerprint(config: BuildConfig) -> str:
 
 def shareable_config(config: BuildConfig) -> dict[str, object]:
     """The config as it may be published: no paths of this machine, no addresses, no names of keys."""
-    plain = config.model_dump(
+    return config.model_dump(
         mode="json",
         exclude={
             "store": True,
@@ -96,10 +96,18 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
             "shards_in_flight": True,
             "release": {"path"},
             "sandbox": {"slots", "image", "recycle_after"},
-            "teachers": {"author": {"base_url", "api_key_env", "api_key_block", "max_in_flight", "timeout_s", "retries"}},
+            "teachers": {
+                "author": {
+                    "base_url",
+                    "api_key_env",
+                    "api_key_block",
+                    "max_in_flight",
+                    "timeout_s",
+                    "retries",
+                }
+            },
         },
     )
-    return plain
 
 
 def wire_settings(endpoint: Endpoint) -> dict[str, object]:

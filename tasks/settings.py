@@ -54,9 +54,7 @@ class Endpoint(Section):
     kind: EndpointKind = EndpointKind.OPENAI
     base_url: str = Field("", description="As in https://host/v1. Empty for `demo` and `local`.")
     model: str = Field("", description="Name the endpoint knows the model by.")
-    api_key_env: str = Field(
-        "", description="Environment variable that holds the key. Empty: no key is sent."
-    )
+    api_key_env: str = Field("", description="Environment variable that holds the key. Empty: no key is sent.")
     api_key_block: str = Field("", description="Name of the Prefect Secret block that holds the key.")
     sampling: Sampling = Sampling()
     user_turn: str = Field(
@@ -78,8 +76,7 @@ class Endpoint(Section):
             raise ValueError("model is empty. Name the model, as in --set teachers.author.model=my-model")
         if self.api_key_env and self.api_key_block:
             raise ValueError(
-                f"both api_key_env ({self.api_key_env!r}) and api_key_block ({self.api_key_block!r}) "
-                "are set. Keep one"
+                f"both api_key_env ({self.api_key_env!r}) and api_key_block ({self.api_key_block!r}) are set. Keep one"
             )
         return self
 
@@ -87,9 +84,7 @@ class Endpoint(Section):
 class Teachers(Section):
     """Endpoints by role."""
 
-    author: Endpoint = Field(
-        Endpoint(kind=EndpointKind.DEMO), description="Writes questions, solutions and tests."
-    )
+    author: Endpoint = Field(Endpoint(kind=EndpointKind.DEMO), description="Writes questions, solutions and tests.")
     prompts: Literal["standard", "small"] = Field(
         "standard", description="`small`: short prompts and constrained decoding, for models under 3B."
     )
@@ -142,9 +137,7 @@ class Sandbox(Section):
         Backend.AUTO, description="`auto`: Docker where a daemon answers and has the image, else bubblewrap."
     )
     image: str = Field("kodforge-sandbox", description="Docker image.")
-    slots: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Boxes per process."
-    )
+    slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Boxes per process.")
     wall_s: float = Field(30, gt=0, le=3600, description="Wall time per pair, seconds.")
     memory_mb: int = Field(1024, ge=64, le=1_048_576, description="Memory per pair, MiB.")
     output_kb: int = Field(256, ge=1, le=65_536, description="Captured output per pair, KiB; more is `output_limit`.")
@@ -158,13 +151,19 @@ class Curation(Section):
     """Duplicates and benchmark contamination."""
 
     near_duplicate_jaccard: float = Field(
-        0.7, gt=0, le=1, description="MinHash Jaccard similarity of word 3-grams from which two questions are one."
+        0.7,
+        gt=0,
+        le=1,
+        description="MinHash Jaccard similarity of word 3-grams from which two questions are one.",
     )
     permutations: int = Field(128, ge=16, le=1024, description="Of the MinHash signature.")
     ngram: int = Field(10, ge=3, le=50, description="Tokens per n-gram in the comparison with benchmarks.")
     reject_above: float = Field(
-        0.5, gt=0, le=1, description="Share of a benchmark item's n-grams from which a row is rejected; "
-        "any smaller overlap puts it into `use_with_caution`."
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a benchmark item's n-grams from which a row is rejected; "
+        "any smaller overlap puts it into `use_with_caution`.",
     )
 
 
@@ -177,9 +176,7 @@ class Release(Section):
 class BuildConfig(BaseSettings):
     """Everything one run depends on. Two runs with equal configs make equal releases."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="KODFORGE_", env_nested_delimiter="__", extra="forbid", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="KODFORGE_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     profile: str = Field("demo", description="`demo`, `pilot`, `full`, or the path of a YAML file.")
     run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the run's folder.")
@@ -216,9 +213,7 @@ class BuildConfig(BaseSettings):
     @model_validator(mode="after")
     def _makes_something(self) -> BuildConfig:
         if not self.subsets:
-            raise ValueError(
-                f"subsets is empty: nothing to make. Name at least one of {', '.join(Subset)}"
-            )
+            raise ValueError(f"subsets is empty: nothing to make. Name at least one of {', '.join(Subset)}")
         if missing := [name for name in self.only if name not in self.subsets]:
             raise ValueError(
                 f"only names {', '.join(missing)}, which `subsets` does not configure "

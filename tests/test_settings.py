@@ -45,7 +45,10 @@ def test_profile_can_be_a_file_of_the_users(tmp_path):
         (["nonsense"], r"'nonsense' is not KEY=VALUE"),
         (["run=../up"], r"run: String should match pattern.*got '\.\./up'"),
         (["only=[Taco]"], r"only names Taco, which `subsets` does not configure"),
-        (["teachers.author.kind=openai", "teachers.author.base_url=ftp://x"], r"must start with http://.*'ftp://x'"),
+        (
+            ["teachers.author.kind=openai", "teachers.author.base_url=ftp://x"],
+            r"must start with http://.*'ftp://x'",
+        ),
         (["seed=1", "seed.deep=2"], r"already set to 1"),
     ],
 )
@@ -61,7 +64,8 @@ def test_unknown_profile_names_the_known_ones():
 
 def test_published_config_holds_no_paths_addresses_or_key_names():
     config = load_config(
-        "pilot", ["store=/secret/place", "teachers.author.base_url=http://inner.host/v1", "release.path=/secret/out"]
+        "pilot",
+        ["store=/secret/place", "teachers.author.base_url=http://inner.host/v1", "release.path=/secret/out"],
     )
     text = str(shareable_config(config))
     assert "/secret" not in text

@@ -30,7 +30,9 @@ def curate(
     for decision in decisions:
         if decision.kind:
             stands_for[decision.representative].append(decision.question_id)
-    return [_decide(row, by_id[row.question_id], stands_for[row.question_id], benchmark, reject_above) for row in triplets]
+    return [
+        _decide(row, by_id[row.question_id], stands_for[row.question_id], benchmark, reject_above) for row in triplets
+    ]
 
 
 def _decide(

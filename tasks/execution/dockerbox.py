@@ -15,7 +15,7 @@ from docker.errors import DockerException, ImageNotFound, NotFound
 
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Box
-from tasks.execution.environment import docker_client
+from tasks.execution.environment import SUPERVISOR_LABEL, docker_client, supervisor_digest
 from tasks.settings import Sandbox
 
 OWNER = "kodforge.owner"
@@ -52,27 +52,33 @@ def remove_orphans(client: Any) -> int:
     return removed
 
 
-def has_image(image: str) -> bool:
-    """Whether a daemon answers and has the image."""
-    try:
-        docker_client().images.get(image)
-    except (SandboxUnavailable, DockerException):
-        return False
-    return True
-
-
 def image_id(image: str) -> str:
-    """Raises:
-    SandboxUnavailable: no daemon, or no such image.
+    """The id of a sandbox image that fits this version.
+
+    Raises:
+        SandboxUnavailable: no daemon, no such image, or one built with another supervisor.
     """
+    build = "kodforge sandbox build (--base debootstrap where no registry answers)"
     try:
-        return str(docker_client().images.get(image).id)
+        found = docker_client().images.get(image)
     except ImageNotFound as error:
-        raise SandboxUnavailable(
-            f"Docker has no image {image!r}. Build it: kodforge sandbox build (--base debootstrap where no registry answers)"
-        ) from error
+        raise SandboxUnavailable(f"Docker has no image {image!r}. Build it: {build}") from error
     except DockerException as error:
         raise SandboxUnavailable(f"Docker fails: {error}") from error
+    if found.labels.get(SUPERVISOR_LABEL) != supervisor_digest():
+        raise SandboxUnavailable(
+            f"the image {image!r} was built by another version of kodforge. Build it anew: {build}"
+        )
+    return str(found.id)
+
+
+def has_image(image: str) -> bool:
+    """Whether a daemon answers and has a fitting image."""
+    try:
+        image_id(image)
+    except SandboxUnavailable:
+        return False
+    return True
 
 
 class _SocketTransport:
@@ -110,9 +116,8 @@ class _SocketTransport:
             except OSError as error:
                 raise SandboxUnavailable(f"the Docker box ended while its answer was awaited: {error}") from error
             if not chunk:
-                raise SandboxUnavailable(
-                    f"the Docker box ended or fell silent while its answer was awaited {self.errors[-500:].decode(errors='replace')}"
-                )
+                said = self.errors[-500:].decode(errors="replace")
+                raise SandboxUnavailable(f"the Docker box ended or fell silent while its answer was awaited. {said}")
             data += chunk
         return bytes(data)
 

@@ -26,6 +26,7 @@ SUPERVISOR = Path(str(resources.files("sandbox_image") / "supervisor.py"))
 REQUIREMENTS = Path(str(resources.files("sandbox_image") / "requirements.txt"))
 DOCKERFILE = Path(str(resources.files("sandbox_image") / "Dockerfile"))
 DEBOOTSTRAP = "debootstrap"
+SUPERVISOR_LABEL = "kodforge.supervisor"
 
 
 def cache_folder() -> Path:
@@ -73,7 +74,15 @@ def site_folder(python: str = f"{sys.version_info.major}.{sys.version_info.minor
             )
             if python == f"{sys.version_info.major}.{sys.version_info.minor}":
                 # The box sees them read-only; without .pyc each case would compile what it imports.
-                compile_all = [sys.executable, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", "."]
+                compile_all = [
+                    sys.executable,
+                    "-m",
+                    "compileall",
+                    "-q",
+                    "--invalidation-mode",
+                    "unchecked-hash",
+                    ".",
+                ]
                 subprocess.run(compile_all, cwd=partial, check=False, capture_output=True)
             partial.chmod(0o755)
             partial.rename(folder)
@@ -87,6 +96,11 @@ def site_digest() -> str:
     """What a verdict of the bubblewrap backend records: pins, supervisor and interpreter."""
     content = REQUIREMENTS.read_bytes() + SUPERVISOR.read_bytes() + sys.version.encode()
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def supervisor_digest() -> str:
+    """Tells an image that was built with another supervisor from one that fits this version of the host's side."""
+    return hashlib.sha256(SUPERVISOR.read_bytes()).hexdigest()
 
 
 def docker_client() -> docker.DockerClient:
@@ -111,7 +125,9 @@ def _debian_base(client: docker.DockerClient) -> str:
     except ImageNotFound:
         tool = next((name for name in ("mmdebstrap", "debootstrap") if shutil.which(name)), None)
         if tool is None:
-            raise BadInput("neither mmdebstrap nor debootstrap is installed. Install one (apt-get install mmdebstrap)") from None
+            raise BadInput(
+                "neither mmdebstrap nor debootstrap is installed. Install one (apt-get install mmdebstrap)"
+            ) from None
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "root.tar"
             packages = "--include=python3,libstdc++6,ca-certificates"
@@ -154,7 +170,14 @@ def build_image(base: str, tag: str) -> str:
             shutil.copytree(site_folder(version.decode().strip()), context / "site")
             shutil.copy(SUPERVISOR, context)
             shutil.copy(DOCKERFILE, context)
-            built, _ = client.images.build(path=folder, tag=tag, buildargs={"BASE": image}, rm=True, network_mode="none")
+            built, _ = client.images.build(
+                path=folder,
+                tag=tag,
+                buildargs={"BASE": image},
+                rm=True,
+                network_mode="none",
+                labels={SUPERVISOR_LABEL: supervisor_digest()},
+            )
     except DockerException as error:
         raise SandboxUnavailable(
             f"the image {tag!r} cannot be built from {base!r}: {error}. Where no registry answers, use "

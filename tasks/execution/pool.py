@@ -147,7 +147,10 @@ def _screen(pair: Pair) -> tuple[list[str], tuple[Verdict, str] | None]:
         try:
             compile(source, name, "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-            return [], (Verdict.ERROR, f"the {name} do not parse: {error}".replace("solution do", "solution does"))
+            return [], (
+                Verdict.ERROR,
+                f"the {name} do not parse: {error}".replace("solution do", "solution does"),
+            )
     expected = expected_tests(pair.test)
     if not expected:
         return [], (Verdict.NO_TESTS, "the tests define no test function")
@@ -165,6 +168,7 @@ def _suspicious(evidence: Evidence) -> bool:
         or evidence.malformed_evidence
         or not evidence.ended
         or evidence.leftover_processes > 0
+        or not evidence.clean
     )
 
 

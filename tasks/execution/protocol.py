@@ -75,6 +75,7 @@ class Evidence(_Frame):
     timed_out: bool
     output_exceeded: bool
     leftover_processes: int
+    clean: bool = Field(description="Nothing of the case stayed in the box's writable folders.")
     exitstatus: int | None
     collected: list[str] | None
     collect_error: str

@@ -39,7 +39,9 @@ def judge_attempts(
     pairs = [Pair(id=row.attempt_id, solution=row.solution, test=row.test) for row in attempts]
     verdicts = pool.run_all(pairs, coverage=coverage)
     passed = [
-        pair for pair, verdict in zip(pairs, verdicts, strict=True) if negative_control and verdict.verdict is Verdict.PASSED
+        pair
+        for pair, verdict in zip(pairs, verdicts, strict=True)
+        if negative_control and verdict.verdict is Verdict.PASSED
     ]
     stubbed = [pair.model_copy(update={"solution": stub(pair.solution)}) for pair in passed]
     controls = {control.id: control.verdict for control in pool.run_all(stubbed, coverage=False)}

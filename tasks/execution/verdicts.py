@@ -63,9 +63,7 @@ def judge(expected: Sequence[str], evidence: Evidence) -> tuple[Verdict, str, li
 
 def _judge(expected: Sequence[str], evidence: Evidence, tests: Sequence[TestOutcome]) -> tuple[Verdict, str]:
     exceptions = {report.exception for report in evidence.reports}
-    out_of_memory = "MemoryError" in evidence.collect_error or any(
-        name.endswith("MemoryError") for name in exceptions
-    )
+    out_of_memory = "MemoryError" in evidence.collect_error or any(name.endswith("MemoryError") for name in exceptions)
     if evidence.timed_out:
         return Verdict.TIMEOUT, f"still running after {evidence.wall_s:.1f} s"
     if evidence.output_exceeded:
@@ -79,15 +77,21 @@ def _judge(expected: Sequence[str], evidence: Evidence, tests: Sequence[TestOutc
     if not evidence.ended:
         if out_of_memory:
             return Verdict.OUT_OF_MEMORY, "ran out of memory"
-        return Verdict.TAMPERED, f"the process ended by itself with exit code {evidence.exit_code}, before its tests did"
+        return (
+            Verdict.TAMPERED,
+            f"the process ended by itself with exit code {evidence.exit_code}, before its tests did",
+        )
     if out_of_memory:
         return Verdict.OUT_OF_MEMORY, "ran out of memory"
     if evidence.collect_error:
         return Verdict.ERROR, f"the tests could not be collected: {_last_line(evidence.collect_error)}"
     if evidence.collected is None:
-        return Verdict.ERROR, f"pytest stopped before it had collected the tests, with status {evidence.exitstatus}"
-    if not evidence.collected:
-        return Verdict.NO_TESTS, "pytest collected no test"
+        return (
+            Verdict.ERROR,
+            f"pytest stopped before it had collected the tests, with status {evidence.exitstatus}",
+        )
+    if not expected:
+        return Verdict.NO_TESTS, "the tests define no test function"
     return _judge_tests(expected, evidence, tests)
 
 
@@ -99,8 +103,9 @@ def _judge_tests(expected: Sequence[str], evidence: Evidence, tests: Sequence[Te
         outcome: [test for test in tests if test.outcome == outcome] for outcome in ("failed", "error", "skipped")
     }
     if failed := by_outcome["failed"]:
-        return Verdict.FAILED, f"{len(failed)} of {len(tests)} tests failed, first {failed[0].test_id}: " + _last_line(
-            failed[0].message
+        return (
+            Verdict.FAILED,
+            f"{len(failed)} of {len(tests)} tests failed, first {failed[0].test_id}: " + _last_line(failed[0].message),
         )
     if errors := by_outcome["error"]:
         return Verdict.ERROR, f"{errors[0].test_id} did not run its course: {_last_line(errors[0].message)}"

@@ -36,8 +36,8 @@ def read_pairs(path: Path) -> Iterator[Pair]:
             found = error.errors(include_url=False)[0]
             column = ".".join(str(part) for part in found["loc"])
             raise BadInput(
-                f"{path}, row {number}: column {column!r}: {found['msg']}. Needed: id, solution, test (texts); optional: "
-                f"entry_points, files"
+                f"{path}, row {number}: column {column!r}: {found['msg']}. Needed: id, solution, test (texts); "
+                f"optional: entry_points, files"
             ) from error
         if pair.id in seen:
             raise BadInput(f"{path}, row {number}: id {pair.id!r} occurs twice. Ids must be unique")

@@ -19,9 +19,10 @@ def _class_declaration(node: ast.ClassDef) -> str:
     bases = [ast.unparse(base) for base in [*node.bases, *(keyword.value for keyword in node.keywords)]]
     lines = [f"class {node.name}({', '.join(bases)}):" if bases else f"class {node.name}:"]
     for item in node.body:
-        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
-            if not item.name.startswith("_") or item.name == "__init__":
-                lines.append(f"    {_declaration(item)} ...")
+        if not isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if item.name == "__init__" or not item.name.startswith("_"):
+            lines.append(f"    {_declaration(item)} ...")
     return "\n".join(lines)
 
 

@@ -31,9 +31,7 @@ def label_triplets(
     def work() -> Outcome:
         asked = run.stage(StageName.QUESTIONS).rows(questions.name, Question)
         made = [row for part in attempts for row in run.stage(StageName.ATTEMPTS).rows(part.name, Attempt)]
-        judged = [
-            row for part in verdicts for row in run.stage(StageName.VERDICTS).rows(part.name, AttemptVerdict)
-        ]
+        judged = [row for part in verdicts for row in run.stage(StageName.VERDICTS).rows(part.name, AttemptVerdict)]
         unusable = {
             reject.id: reject for part in attempts for reject in run.stage(StageName.ATTEMPTS).rejects(part.name)
         }

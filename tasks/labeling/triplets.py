@@ -144,9 +144,7 @@ def _trial(one: Try, rules: Verification) -> Trial:
     outcome = one.outcome(rules)
     coverage = one.verdict.pair.coverage if one.verdict else None
     attempt_id = one.attempt.attempt_id if one.attempt else one.unusable.id if one.unusable else ""
-    response_id = (
-        one.attempt.call.response_id if one.attempt else one.unusable.response_id if one.unusable else ""
-    )
+    response_id = one.attempt.call.response_id if one.attempt else one.unusable.response_id if one.unusable else ""
     return Trial(
         file_source=attempt_id,
         solution_code=one.attempt.solution if one.attempt else "",

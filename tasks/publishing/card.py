@@ -45,7 +45,8 @@ def _front_matter(config: BuildConfig, summary: Summary) -> str:
 def dataset_card(config: BuildConfig, summary: Summary) -> str:
     """The card as Markdown with YAML front matter. Equal runs make equal cards."""
     source = (resources.files("tasks.publishing") / "card.md.j2").read_text()
-    template = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).from_string(source)  # noqa: S701 - Markdown, not HTML
+    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown
+    template = environment.from_string(source)
     return template.render(
         front_matter=_front_matter(config, summary),
         config=config,

@@ -59,7 +59,7 @@ def _split_tables(run: Run, receipts: list[Receipt], split: Split, size: int) ->
     held = arrow_schema(ReleaseRow).empty_table().select(COLUMNS)
     for receipt in receipts:
         table = run.stage(StageName.CURATED).table(receipt.name)
-        rows = table.filter(pc.equal(table["split"], split.value)).select(COLUMNS)
+        rows = table.filter(pc.field("split") == split.value).select(COLUMNS)
         held = pa.concat_tables([held, rows])
         while held.num_rows > size:
             yield held.slice(0, size)
@@ -69,8 +69,10 @@ def _split_tables(run: Run, receipts: list[Receipt], split: Split, size: int) ->
 
 
 def _count(run: Run, receipts: list[Receipt], split: Split) -> int:
-    columns = (run.stage(StageName.CURATED).table(receipt.name, ["split"])["split"] for receipt in receipts)
-    return sum(int(pc.sum(pc.equal(column, split.value)).as_py() or 0) for column in columns)
+    stage = run.stage(StageName.CURATED)
+    return sum(
+        stage.table(receipt.name, ["split"]).filter(pc.field("split") == split.value).num_rows for receipt in receipts
+    )
 
 
 def publish(run: Run, summary: Summary) -> dict[str, int]:

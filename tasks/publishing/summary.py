@@ -77,7 +77,7 @@ def _rejected_subsets(run: Run, stage: StageName, receipts: list[Receipt]) -> li
     found: list[str] = []
     for receipt in receipts:
         data = run.store.read(run.config.run, stage.value, "rejects", f"{receipt.name}.parquet")
-        found += pq.read_table(io.BytesIO(data), columns=["subset"]).column("subset").to_pylist()
+        found += [str(row["subset"]) for row in pq.read_table(io.BytesIO(data), columns=["subset"]).to_pylist()]
     return found
 
 

@@ -43,9 +43,7 @@ def read_seeds(subset: Subset, options: SeedOptions) -> Iterator[Seed]:
         BadInput: a package is not installed, or a path was given.
     """
     if options.path:
-        raise BadInput(
-            f"subset {subset} reads docstrings of installed packages, not {options.path!r}. Give `packages`"
-        )
+        raise BadInput(f"subset {subset} reads docstrings of installed packages, not {options.path!r}. Give `packages`")
     for package in options.packages:
         for file in source_files(package):
             for name, text in docstrings(file):
@@ -56,7 +54,5 @@ def read_seeds(subset: Subset, options: SeedOptions) -> Iterator[Seed]:
                         text=text,
                         title=name,
                         libraries=[f"{package}=={file.version}"],
-                        source=Provenance(
-                            origin=package, version=file.version, path=name, licence=file.licence
-                        ),
+                        source=Provenance(origin=package, version=file.version, path=name, licence=file.licence),
                     )

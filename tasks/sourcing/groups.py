@@ -15,7 +15,7 @@ def seed_groups(subset: Subset, seeds: Sequence[Seed], count: int, per_prompt: i
     Every seed leads a group once before any leads a second time, so that a run covers its seeds evenly. Equal
     arguments give equal groups.
     """
-    rng = random.Random(f"{seed}:{subset}")
+    rng = random.Random(f"{seed}:{subset}")  # noqa: S311 - no secret
     order = rng.sample(seeds, len(seeds))
     for number, first in enumerate(islice(cycle(order), count)):
         others = [other for other in rng.sample(seeds, min(per_prompt, len(seeds))) if other is not first]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
+from typing import cast
 
 from tasks.errors import BadInput
 
@@ -34,7 +36,7 @@ class SourceFile:
 
 def licence_of(distribution: metadata.Distribution) -> str:
     """SPDX expression of a distribution, ``LicenseRef-unknown`` where its metadata does not settle it."""
-    fields = distribution.metadata
+    fields = cast(Message, distribution.metadata)
     if expression := fields.get("License-Expression"):
         return str(expression)
     if (name := fields.get("License")) in _EXPRESSIONS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tasks.models import Question, Reject, RejectReason, SeedGroup
 from tasks.run import Run
 from tasks.sourcing.catalogue import CATALOGUE, Method
-from tasks.teachers.prompts import call_of, chat, render
+from tasks.teachers.prompts import call_of, chat, fitting, grammar, render
 from tasks.teachers.replies import abstained, clean_question, section
 from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, TeacherRequest
 
@@ -21,7 +21,7 @@ def question_request(group: SeedGroup, run: Run) -> TeacherRequest:
     """The teacher call that makes one question of a group."""
     author, seed = run.teachers.author, run.config.seed + group.number
     method = CATALOGUE[group.subset].method
-    template = _TEMPLATES[method]
+    template = _template(group, run)
     first = group.seeds[0]
     match method:
         case Method.PREFILL:
@@ -32,7 +32,11 @@ def question_request(group: SeedGroup, run: Run) -> TeacherRequest:
             messages = chat(template, seeds=seeds)
         case _:
             messages = chat(template, title=first.title, text=first.text)
-    return ChatRequest(messages=messages, sampling=author.sampling, seed=seed)
+    return ChatRequest(messages=messages, sampling=author.sampling, seed=seed, grammar=grammar(template))
+
+
+def _template(group: SeedGroup, run: Run) -> str:
+    return fitting(_TEMPLATES[CATALOGUE[group.subset].method], run.config.teachers.prompts)
 
 
 def read_question(group: SeedGroup, answer: Answer | Refused, run: Run) -> Question | Reject:
@@ -41,7 +45,11 @@ def read_question(group: SeedGroup, answer: Answer | Refused, run: Run) -> Quest
     def reject(reason: RejectReason, evidence: str) -> Reject:
         response_id = answer.response_id if isinstance(answer, Answer) else ""
         return Reject(
-            id=group.question_id, subset=group.subset, reason=reason, evidence=evidence, response_id=response_id
+            id=group.question_id,
+            subset=group.subset,
+            reason=reason,
+            evidence=evidence,
+            response_id=response_id,
         )
 
     if isinstance(answer, Refused):
@@ -68,5 +76,5 @@ def read_question(group: SeedGroup, answer: Answer | Refused, run: Run) -> Quest
         number=group.number,
         question=question,
         seeds=group.seeds,
-        call=call_of(answer, _TEMPLATES[method], run.teachers.author, run.config.seed + group.number),
+        call=call_of(answer, _template(group, run), run.teachers.author, run.config.seed + group.number),
     )

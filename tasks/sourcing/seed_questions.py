@@ -57,6 +57,9 @@ def read_seeds(subset: Subset, options: SeedOptions) -> Iterator[Seed]:
             title=str(values["title"]),
             libraries=[],
             source=Provenance(
-                origin="kodforge" if embedded else path.name, version="", path=str(values["id"]), licence=licence
+                origin="kodforge" if embedded else path.name,
+                version="",
+                path=str(values["id"]),
+                licence=licence,
             ),
         )

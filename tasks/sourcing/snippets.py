@@ -42,7 +42,5 @@ def read_seeds(subset: Subset, options: SeedOptions) -> Iterator[Seed]:
                 text=file.text,
                 title=file.path,
                 libraries=[],
-                source=Provenance(
-                    origin=file.distribution, version=file.version, path=file.path, licence=file.licence
-                ),
+                source=Provenance(origin=file.distribution, version=file.version, path=file.path, licence=file.licence),
             )

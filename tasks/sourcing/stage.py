@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 
 from prefect import task
@@ -29,8 +30,12 @@ def collect_seeds(run: Run, subset: Subset, first: int) -> list[Receipt]:
     for number, batch in zip(count(first), batches(groups, run.config.shard_size), strict=False):
         key = fingerprint([group.model_dump(mode="json") for group in batch])
         outcome = Outcome(rows_in=len(batch), rows=batch)
-        receipts.append(report(stage.run_shard(f"part-{number:05d}", SeedGroup, [key], lambda made=outcome: made)))
+        receipts.append(report(stage.run_shard(f"part-{number:05d}", SeedGroup, [key], partial(_same, outcome))))
     return receipts
+
+
+def _same(outcome: Outcome) -> Outcome:
+    return outcome
 
 
 def collect_all_seeds(run: Run) -> list[Receipt]:

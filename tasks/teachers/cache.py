@@ -30,7 +30,9 @@ class ResponseCache:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._connection().execute(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise BadInput(f"the cache of answers {path!r} cannot be used: {error}. Give another: --set cache=FILE") from error
+            raise BadInput(
+                f"the cache of answers {path!r} cannot be used: {error}. Give another: --set cache=FILE"
+            ) from error
 
     def _connection(self) -> sqlite3.Connection:
         """One connection per thread, in autocommit: a put is on disk when it returns."""

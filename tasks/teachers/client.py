@@ -9,7 +9,7 @@ import random
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -44,15 +44,16 @@ def api_key(endpoint: Endpoint) -> str | None:
         key = os.environ.get(endpoint.api_key_env, "").strip()
         if not key:
             raise BadInput(
-                f"the environment variable {endpoint.api_key_env!r}, which should hold the key of {endpoint.base_url}, is "
-                f"not set. Set it, or name another in api_key_env (empty: no key)"
+                f"the environment variable {endpoint.api_key_env!r}, which should hold the key of {endpoint.base_url}, "
+                f"is not set. Set it, or name another in api_key_env (empty: no key)"
             )
         return key
     if endpoint.api_key_block:
         from prefect.blocks.system import Secret  # noqa: PLC0415 - needs a Prefect server
 
         try:
-            return str(Secret.load(endpoint.api_key_block, _sync=True).get())
+            secret = cast(Secret[str], Secret.load(endpoint.api_key_block, _sync=True))  # type: ignore[call-arg]
+            return str(secret.get())
         except ValueError as error:
             raise BadInput(
                 f"there is no Prefect Secret block {endpoint.api_key_block!r}. Make it in the UI under Blocks"
@@ -150,16 +151,19 @@ class TeacherClient:
         try:
             response = self._portal.call(self._http.get, "/models")
         except httpx.HTTPError as error:
+            cause = self._scrub(str(error)) or type(error).__name__
             raise TeacherUnavailable(
-                f"the endpoint {self.endpoint.base_url} cannot be reached ({self._scrub(str(error)) or type(error).__name__}). "
-                f"Is it running, and is teachers.author.base_url right?"
+                f"the endpoint {self.endpoint.base_url} cannot be reached ({cause}). Is it running, and is "
+                f"teachers.author.base_url right?"
             ) from None
         if response.status_code in (401, 403):
             raise self._misconfigured(response.status_code)
 
     def _misconfigured(self, status: int) -> TeacherMisconfigured:
         if status == 404:
-            what = f"does not know the path or the model {self.endpoint.model!r}; set base_url (it ends in /v1) or model"
+            what = (
+                f"does not know the path or the model {self.endpoint.model!r}; set base_url (it ends in /v1) or model"
+            )
         elif where := self.endpoint.api_key_env or self.endpoint.api_key_block:
             what = f"refuses the key in {where!r}; put a valid one there"
         else:

@@ -41,7 +41,11 @@ class DemoTeacher:
     """
 
     def __init__(
-        self, transcripts: Transcripts, log: Path | None = None, faults: bool = True, required_key: str | None = None
+        self,
+        transcripts: Transcripts,
+        log: Path | None = None,
+        faults: bool = True,
+        required_key: str | None = None,
     ) -> None:
         self._transcripts, self._log, self._faults, self._key = transcripts, log, faults, required_key
         self._seen: set[str] = set()

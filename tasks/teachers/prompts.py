@@ -1,12 +1,17 @@
-"""The prompt templates: Jinja files beside this module, each with a system and a user part."""
+"""The prompt templates: Jinja files beside this module, cut into messages by lines such as ``=== user ===``.
+
+A template ``NAME_small`` is for models under 3B: short, with worked examples, and with a GBNF grammar of the same name
+that leaves the model no way to break the format.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, StrictUndefined, Template
 
@@ -14,7 +19,7 @@ from tasks.models import Call
 from tasks.settings import Endpoint
 from tasks.teachers.requests import Answer
 
-_USER = "\n=== user ===\n"
+_ROLE = re.compile(r"^=== (user|assistant) ===$", re.MULTILINE)
 
 
 @cache
@@ -29,8 +34,9 @@ def _template(name: str) -> Template:
 
 
 def template_id(name: str) -> str:
-    """``name@hash``: a changed template has another id."""
-    return f"{name}@{hashlib.sha256(_source(name).encode()).hexdigest()[:12]}"
+    """``name@hash``: a changed template or grammar has another id."""
+    content = _source(name) + (grammar(name) or "")
+    return f"{name}@{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 def render(name: str, **values: Any) -> str:
@@ -43,9 +49,22 @@ def render(name: str, **values: Any) -> str:
 
 
 def chat(name: str, **values: Any) -> tuple[tuple[str, str], ...]:
-    """A template as messages: what stands before ``=== user ===`` is the system message."""
-    system, _, user = render(name, **values).partition(_USER)
-    return (("system", system.strip()), ("user", user.strip()))
+    """A template as (role, content) messages; what stands before the first role is the system message."""
+    system, *rest = _ROLE.split(render(name, **values))
+    messages = [("system", system), *zip(rest[::2], rest[1::2], strict=True)]
+    return tuple((role, content.strip()) for role, content in messages)
+
+
+def fitting(name: str, size: Literal["standard", "small"]) -> str:
+    """The template of that name for models of that size."""
+    return name if size == "standard" else f"{name}_small"
+
+
+@cache
+def grammar(name: str) -> str | None:
+    """The grammar that goes with a template, None where it has none."""
+    file = resources.files("tasks.teachers") / "prompts" / f"{name}.gbnf"
+    return file.read_text(encoding="utf-8") if file.is_file() else None
 
 
 def call_of(answer: Answer, template: str, endpoint: Endpoint, seed: int) -> Call:

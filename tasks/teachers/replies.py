@@ -61,10 +61,7 @@ def code(text: str) -> str:
     """
     text = _unix(text)
     fences = [(match.group(2).lower(), match.group(3)) for match in _FENCE.finditer(text)]
-    if fences:
-        body = next((inner for language, inner in fences if language in _PYTHON), fences[0][1])
-    else:
-        body = text
+    body = next((inner for language, inner in fences if language in _PYTHON), fences[0][1] if fences else text)
     body = body.strip("\n").rstrip()
     return f"{body}\n" if body.strip() else ""
 

@@ -15,7 +15,7 @@ from tasks.run import Run, StageName, wire_settings
 from tasks.settings import fingerprint
 from tasks.shards import RETRIES, report
 from tasks.teachers.client import shared_client
-from tasks.teachers.prompts import call_of, chat
+from tasks.teachers.prompts import call_of, chat, fitting, grammar
 from tasks.teachers.replies import Malformed, parse_pair
 from tasks.teachers.requests import Answer, ChatRequest, Refused
 
@@ -44,18 +44,24 @@ def generate_attempts(run: Run, questions: Receipt, number: int, verdicts: Seque
             [read_attempt(row, answer, run, number) for row, answer in zip(pending, answers, strict=True)]
         )
 
-    depends_on = [questions, fingerprint([request.key(author.model) for request in requests]), wire_settings(author)]
+    depends_on = [
+        questions,
+        fingerprint([request.key(author.model) for request in requests]),
+        wire_settings(author),
+    ]
     shard = f"{questions.name}-try-{number:02d}"
     return report(run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work))
 
 
 def attempt_request(question: Question, run: Run, number: int) -> ChatRequest:
     """The teacher call for one attempt; the sampling seed tells attempts apart."""
+    template = fitting(TEMPLATE, run.config.teachers.prompts)
     libraries = sorted({library for seed in question.seeds for library in seed.libraries})
     return ChatRequest(
-        messages=chat(TEMPLATE, question=question.question, libraries=libraries),
+        messages=chat(template, question=question.question, libraries=libraries),
         sampling=run.teachers.author.sampling,
         seed=run.config.seed + number - 1,
+        grammar=grammar(template),
     )
 
 
@@ -65,9 +71,7 @@ def read_attempt(question: Question, answer: Answer | Refused, run: Run, number:
 
     def reject(reason: RejectReason, evidence: str) -> Reject:
         response_id = answer.response_id if isinstance(answer, Answer) else ""
-        return Reject(
-            id=attempt_id, subset=question.subset, reason=reason, evidence=evidence, response_id=response_id
-        )
+        return Reject(id=attempt_id, subset=question.subset, reason=reason, evidence=evidence, response_id=response_id)
 
     if isinstance(answer, Refused):
         return reject(RejectReason.TEACHER_REFUSED, f"HTTP {answer.status}: {answer.message}")
@@ -83,5 +87,10 @@ def read_attempt(question: Question, answer: Answer | Refused, run: Run, number:
         attempt=number,
         solution=solution,
         test=test,
-        call=call_of(answer, TEMPLATE, run.teachers.author, run.config.seed + number - 1),
+        call=call_of(
+            answer,
+            fitting(TEMPLATE, run.config.teachers.prompts),
+            run.teachers.author,
+            run.config.seed + number - 1,
+        ),
     )

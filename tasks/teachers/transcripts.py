@@ -33,7 +33,8 @@ def _pair_reply(entry: dict[str, Any], attempt: dict[str, Any]) -> str:
         return str(attempt["reply"])
     test = attempt.get("test") or next(other["test"] for other in entry["attempts"] if "test" in other)
     return (
-        f"Here is a solution with its tests.\n\n<|Solution Begin|>\n```python\n{attempt['solution']}```\n<|Solution End|>\n\n"
+        f"Here is a solution with its tests.\n\n"
+        f"<|Solution Begin|>\n```python\n{attempt['solution']}```\n<|Solution End|>\n\n"
         f"<|Test Begin|>\n```python\n{test}```\n<|Test End|>\n"
     )
 

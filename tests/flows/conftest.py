@@ -17,7 +17,11 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-QUIET = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "PREFECT_LOGGING_TO_API_ENABLED": "true"}
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_TO_API_ENABLED": "true",
+}
 
 
 def free_port() -> int:
@@ -60,7 +64,12 @@ class PrefectServer:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     """`prefect server start` on a fresh database."""
     home, port = tmp_path_factory.mktemp("prefect"), free_port()
-    env = {**os.environ, **QUIET, "PREFECT_HOME": str(home), "PREFECT_PROFILES_PATH": str(home / "profiles.toml")}
+    env = {
+        **os.environ,
+        **QUIET,
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+    }
     env.pop("PREFECT_API_URL", None)
     with (home / "server.log").open("wb") as log:
         process = subprocess.Popen(

@@ -18,7 +18,10 @@ OPENAI = {"teachers__author__kind": "openai"}
         ({"subsets__Nope__count": 1}, "subsets.Nope"),
         ({"verification__attempts": 0}, "greater than or equal to 1, got 0"),
         ({"only": "[Taco]", "subsets__Taco__count": 1}, "subset Taco has no seeds"),
-        ({"only": "[Taco]", "subsets__Taco__seeds__path": "/nowhere.jsonl"}, "'/nowhere.jsonl' does not exist"),
+        (
+            {"only": "[Taco]", "subsets__Taco__seeds__path": "/nowhere.jsonl"},
+            "'/nowhere.jsonl' does not exist",
+        ),
         ({"only": "[Docs]", "subsets__Docs__seeds__include": "[nothing]"}, "no seeds in"),
         ({"sandbox__backend": "docker", "sandbox__image": "no-such-image"}, "kodforge sandbox build"),
     ],
@@ -64,7 +67,10 @@ def test_unreachable_endpoint_is_named(kodforge, tmp_path):
 
 def test_unset_key_variable_is_named(kodforge, teacher, tmp_path):
     options = sets(
-        **OPENAI, teachers__author__base_url=teacher.url, teachers__author__api_key_env="NO_SUCH_KEY", store=tmp_path
+        **OPENAI,
+        teachers__author__base_url=teacher.url,
+        teachers__author__api_key_env="NO_SUCH_KEY",
+        store=tmp_path,
     )
     done = kodforge("run", *options)
     assert done.returncode == 1

@@ -71,6 +71,6 @@ def test_failing_shard_leaves_the_others_finished():
     def all_of_them() -> None:
         run_chains([chain(n) for n in range(4)], 2)
 
-    with pytest.raises(ShardsFailed, match="1 of 4 shards failed.*disk full"):
+    with pytest.raises(ShardsFailed, match=r"1 of 4 shards failed.*disk full"):
         all_of_them()
     assert sorted(done) == [0, 2, 3]

@@ -122,7 +122,13 @@ def test_card_says_what_it_is(demo):
 
 
 def test_terminal_shows_funnel_and_next_steps(demo):
-    for text in ("vacuous_tests", "Difficulty by subset", "kodforge inspect", "release", "demo teacher's transcripts"):
+    for text in (
+        "vacuous_tests",
+        "Difficulty by subset",
+        "kodforge inspect",
+        "release",
+        "demo teacher's transcripts",
+    ):
         assert text in demo[1]
 
 
@@ -152,4 +158,6 @@ def test_second_run_asks_nothing_and_changes_nothing(kodforge, demo):
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in release.rglob("*") if path.is_file()}
     done = kodforge("run", *sets(store=demo[0]))
     assert done.returncode == 0
-    assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in release.rglob("*") if path.is_file()}
+    assert before == {
+        path: (path.read_bytes(), path.stat().st_mtime_ns) for path in release.rglob("*") if path.is_file()
+    }

@@ -17,7 +17,13 @@ PREFECT = [sys.executable, "-m", "prefect"]
 
 def prefect(server: PrefectServer, *arguments: str) -> str:
     done = subprocess.run(
-        [*PREFECT, *arguments], cwd=ROOT, env=server.env, capture_output=True, text=True, timeout=180, check=False
+        [*PREFECT, *arguments],
+        cwd=ROOT,
+        env=server.env,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -62,7 +68,15 @@ def ended(api: httpx.Client, run_id: str, seconds: float = 300) -> dict:
 
 def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
     found = {row["name"]: row for row in api.post("/deployments/filter", json={}).json()}
-    assert set(found) == {"demo", "pilot-nightly", "full-weekly", "source", "verify", "curate", "verify-pairs"}
+    assert set(found) == {
+        "demo",
+        "pilot-nightly",
+        "full-weekly",
+        "source",
+        "verify",
+        "curate",
+        "verify-pairs",
+    }
     assert found["pilot-nightly"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["pilot-nightly"]["schedules"][0]["active"]
     assert not found["full-weekly"]["schedules"][0]["active"]
@@ -104,7 +118,12 @@ def test_ad_hoc_run_from_the_form(api, tmp_path):
     progress = api.post("/artifacts/filter", json={"artifacts": {"type": {"any_": ["progress"]}}}).json()
     assert {row["data"] for row in progress} == {100.0}
     names = {row["name"] for row in api.post("/task_runs/filter", json={"limit": 200}).json()}
-    assert {"questions part-00000", "attempt 2 part-00001", "execute part-00000-try-01", "label part-00001"} <= names
+    assert {
+        "questions part-00000",
+        "attempt 2 part-00001",
+        "execute part-00000-try-01",
+        "label part-00001",
+    } <= names
 
 
 def test_out_of_bounds_value_is_refused_by_the_form(api):

@@ -89,7 +89,10 @@ def verdict(number: int, outcome: Verdict, branches_hit: int = 4, control: Verdi
 def tries(*verdicts: AttemptVerdict, unusable: tuple[int, ...] = ()):
     rejects = {
         f"Docs_00000001_I/{number}": Reject(
-            id=f"Docs_00000001_I/{number}", subset=Subset.DOCS, reason=RejectReason.MALFORMED_REPLY, evidence="prose"
+            id=f"Docs_00000001_I/{number}",
+            subset=Subset.DOCS,
+            reason=RejectReason.MALFORMED_REPLY,
+            evidence="prose",
         )
         for number in unusable
     }
@@ -98,7 +101,15 @@ def tries(*verdicts: AttemptVerdict, unusable: tuple[int, ...] = ()):
 
 @pytest.mark.parametrize(
     ("passes", "attempts", "label"),
-    [(3, 3, "easy"), (2, 3, "medium"), (1, 3, "medium"), (7, 10, "easy"), (6, 10, "medium"), (3, 10, "hard"), (1, 4, "hard")],
+    [
+        (3, 3, "easy"),
+        (2, 3, "medium"),
+        (1, 3, "medium"),
+        (7, 10, "easy"),
+        (6, 10, "medium"),
+        (3, 10, "hard"),
+        (1, 4, "hard"),
+    ],
 )
 def test_difficulty_by_the_share_of_passing_attempts(passes, attempts, label):
     assert difficulty(passes, attempts) == label
@@ -113,7 +124,12 @@ def test_difficulty_of_the_impossible_is_an_error(passes, attempts):
 def test_best_covered_attempt_is_kept_and_all_trials_stay():
     row = label(
         question(),
-        tries(verdict(1, Verdict.PASSED, 3), verdict(2, Verdict.PASSED, 4), verdict(3, Verdict.FAILED), unusable=(4,)),
+        tries(
+            verdict(1, Verdict.PASSED, 3),
+            verdict(2, Verdict.PASSED, 4),
+            verdict(3, Verdict.FAILED),
+            unusable=(4,),
+        ),
         RULES,
     )
     assert isinstance(row, Triplet)
@@ -128,7 +144,9 @@ def test_best_covered_attempt_is_kept_and_all_trials_stay():
 
 def test_no_passing_attempt_is_a_reject_with_the_commonest_reason_and_every_outcome():
     row = label(
-        question(), tries(verdict(1, Verdict.TIMEOUT), verdict(2, Verdict.FAILED), verdict(3, Verdict.FAILED)), RULES
+        question(),
+        tries(verdict(1, Verdict.TIMEOUT), verdict(2, Verdict.FAILED), verdict(3, Verdict.FAILED)),
+        RULES,
     )
     assert isinstance(row, Reject)
     assert row.reason is RejectReason.FAILED

@@ -44,7 +44,10 @@ def test_folder_of_code_is_a_snippet_source(tmp_path):
 
 @pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
 def test_seed_questions_are_read_with_a_column_mapping(tmp_path, suffix):
-    rows = [{"key": "a", "title": "A", "problem": "Add two."}, {"key": "b", "title": "B", "problem": "Sub two."}]
+    rows = [
+        {"key": "a", "title": "A", "problem": "Add two."},
+        {"key": "b", "title": "B", "problem": "Sub two."},
+    ]
     path = tmp_path / f"seeds.{suffix}"
     if suffix == "jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -60,7 +63,10 @@ def test_seed_questions_are_read_with_a_column_mapping(tmp_path, suffix):
     ("content", "message"),
     [
         ('{"id": "a", "title": "A", "question": "Q"}\n{"id": "b", ', r"seeds\.jsonl, line 2: not valid JSON"),
-        ('{"id": "a", "title": "A", "text": "Q"}\n', r"row 1: no column 'question' \(it has id, title, text\)"),
+        (
+            '{"id": "a", "title": "A", "text": "Q"}\n',
+            r"row 1: no column 'question' \(it has id, title, text\)",
+        ),
         ('{"id": "a", "title": "A", "question": " "}\n', r"row 1: column 'question' is empty"),
         ('{"id": "a", "title": "A", "question": "Q"}\n' * 2, r"row 2: id 'a' occurs twice"),
         ("[1]\n", r"line 1: must be a JSON object, got list"),
