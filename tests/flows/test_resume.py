@@ -19,9 +19,9 @@ IN_FLIGHT = 4
 SMALL = {
     "run": "small",
     "shard_size": 5,
-    "only": "[Prefill,Data_Structure]",
+    "only": "[Prefill,Leetcode]",
     "subsets__Prefill__count": 9,
-    "subsets__Data_Structure__count": 8,
+    "subsets__Leetcode__count": 8,
     "verification__attempts": 2,
     "teachers__author__kind": "openai",
     "teachers__author__max_in_flight": IN_FLIGHT,
