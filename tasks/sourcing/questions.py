@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from tasks.models import Question, Reject, RejectReason, SeedGroup
 from tasks.run import Run
 from tasks.sourcing.catalogue import CATALOGUE, Method
 from tasks.teachers.prompts import call_of, chat, fitting, grammar, render
+from tasks.teachers.rejects import reject, reject_unfinished
 from tasks.teachers.replies import abstained, clean_question, section
 from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, TeacherRequest
 
@@ -42,33 +45,22 @@ def _template(group: SeedGroup, run: Run) -> str:
 def read_question(group: SeedGroup, answer: Answer | Refused, run: Run) -> Question | Reject:
     """What the reply holds: a question, or the reason why it does not."""
 
-    def reject(reason: RejectReason, evidence: str) -> Reject:
-        response_id = answer.response_id if isinstance(answer, Answer) else ""
-        return Reject(
-            id=group.question_id,
-            subset=group.subset,
-            reason=reason,
-            evidence=evidence,
-            response_id=response_id,
-        )
-
-    if isinstance(answer, Refused):
-        return reject(RejectReason.TEACHER_REFUSED, f"HTTP {answer.status}: {answer.message}")
-    if answer.finish_reason == "length":
-        return reject(RejectReason.TRUNCATED_REPLY, answer.text)
+    if unfinished := reject_unfinished(group.question_id, group.subset, answer):
+        return unfinished
+    assert isinstance(answer, Answer)
+    refuse = partial(reject, group.question_id, group.subset, answer=answer)
     method = CATALOGUE[group.subset].method
     if method is Method.PREFILL:
         # Nothing after the prefix is no question, however well the prefix reads.
-        text = f"{group.seeds[0].text}{answer.text}" if answer.text.strip() else ""
+        text: str | None = f"{group.seeds[0].text}{answer.text}" if answer.text.strip() else ""
     else:
         if method is Method.DOCUMENTS and abstained(answer.text):
-            return reject(RejectReason.ABSTAINED, answer.text)
-        found = section(answer.text, "Question")
-        if found is None:
-            return reject(RejectReason.MALFORMED_REPLY, answer.text)
-        text = found
+            return refuse(reason=RejectReason.ABSTAINED)
+        text = section(answer.text, "Question")
+    if text is None:
+        return refuse(reason=RejectReason.MALFORMED_REPLY, why="the reply has no Question section")
     if not (question := clean_question(text)):
-        return reject(RejectReason.EMPTY_QUESTION, answer.text)
+        return refuse(reason=RejectReason.EMPTY_QUESTION, why="the question is empty")
     return Question(
         question_id=group.question_id,
         subset=group.subset,

@@ -16,6 +16,7 @@ from tasks.settings import fingerprint
 from tasks.shards import RETRIES, report
 from tasks.teachers.client import shared_client
 from tasks.teachers.prompts import call_of, chat, fitting, grammar
+from tasks.teachers.rejects import reject, reject_unfinished
 from tasks.teachers.replies import Malformed, parse_pair
 from tasks.teachers.requests import Answer, ChatRequest, Refused
 
@@ -69,17 +70,12 @@ def read_attempt(question: Question, answer: Answer | Refused, run: Run, number:
     """The solution and tests in a reply, or the reason why it has none."""
     attempt_id = f"{question.question_id}/{number}"
 
-    def reject(reason: RejectReason, evidence: str) -> Reject:
-        response_id = answer.response_id if isinstance(answer, Answer) else ""
-        return Reject(id=attempt_id, subset=question.subset, reason=reason, evidence=evidence, response_id=response_id)
-
-    if isinstance(answer, Refused):
-        return reject(RejectReason.TEACHER_REFUSED, f"HTTP {answer.status}: {answer.message}")
-    if answer.finish_reason == "length":
-        return reject(RejectReason.TRUNCATED_REPLY, answer.text)
+    if unfinished := reject_unfinished(attempt_id, question.subset, answer):
+        return unfinished
+    assert isinstance(answer, Answer)
     pair = parse_pair(answer.text)
     if isinstance(pair, Malformed):
-        return reject(RejectReason.MALFORMED_REPLY, f"{pair.reason}\n\n{answer.text}")
+        return reject(attempt_id, question.subset, RejectReason.MALFORMED_REPLY, answer, pair.reason)
     solution, test = pair
     return Attempt(
         attempt_id=attempt_id,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,9 +99,9 @@ class Teacher:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
 
 
-@pytest.fixture
-def teacher(tmp_path: Path) -> Iterator[Teacher]:
-    port, log = free_port(), tmp_path / "requests.jsonl"
+@contextmanager
+def running_teacher(folder: Path) -> Iterator[Teacher]:
+    port, log = free_port(), folder / "requests.jsonl"
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "demo-teacher", "--port", str(port), "--log", str(log)],
         cwd=ROOT,
@@ -113,6 +114,12 @@ def teacher(tmp_path: Path) -> Iterator[Teacher]:
         yield Teacher(f"http://127.0.0.1:{port}/v1", log)
     finally:
         stop(process)
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Iterator[Teacher]:
+    with running_teacher(tmp_path) as made:
+        yield made
 
 
 Kodforge = Callable[..., "subprocess.CompletedProcess[str]"]

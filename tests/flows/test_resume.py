@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ROOT, sets
+from tests.flows.conftest import ROOT, running_teacher, sets
 
 IN_FLIGHT = 4
 SMALL = {
@@ -45,15 +45,21 @@ def answered(store: Path) -> int:
             return 0
 
 
-@pytest.mark.parametrize("kill_at", [3, 15, 40])
-def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, tmp_path, kill_at):
-    calm, stormy = tmp_path / "calm", tmp_path / "stormy"
-    options = sets(**SMALL, teachers__author__base_url=teacher.url)
-    done = kodforge("run", *options, *sets(store=calm))
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    undisturbed = len(teacher.requests())
-    teacher.log.unlink()
+@pytest.fixture(scope="module")
+def calm(kodforge, tmp_path_factory):
+    """The release of an undisturbed run, and how many requests it made."""
+    folder = tmp_path_factory.mktemp("calm")
+    with running_teacher(folder) as teacher:
+        done = kodforge("run", *sets(**SMALL, teachers__author__base_url=teacher.url, store=folder / "store"))
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+        yield release_files(folder / "store"), len(teacher.requests())
 
+
+@pytest.mark.parametrize("kill_at", [3, 15, 40])
+def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, calm, tmp_path, kill_at):
+    release, undisturbed = calm
+    stormy = tmp_path / "stormy"
+    options = sets(**SMALL, teachers__author__base_url=teacher.url)
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "run", *options, *sets(store=stormy)],
         cwd=ROOT,
@@ -74,7 +80,7 @@ def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, tmp_path, kill_at)
 
     done = kodforge("run", *options, *sets(store=stormy))
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    assert release_files(stormy) == release_files(calm)
+    assert release_files(stormy) == release
 
     asked = Counter(str(request["key"]) for request in teacher.requests() if request["answered"])
     # Only what was in flight at the kill, answered by the server but not yet on our disk, may be asked twice.
