@@ -55,7 +55,7 @@ def load_config(profile: str, sets: list[str]) -> BuildConfig:
             if not isinstance(place, dict):
                 raise BadInput(f"--set {item!r}: {name!r} was already set to {place!r}, which has no parts")
         try:
-            place[last] = yaml.safe_load(text)
+            place[last] = yaml.safe_load(text) if text else ""
         except yaml.YAMLError as error:
             raise BadInput(f"--set {item!r}: the value is not valid YAML: {error}") from error
     try:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from flows.preflight import check_endpoints
+from flows.preflight import check_endpoints, check_prefect
 from tasks.artifacts import Store
 from tasks.errors import BadInput, KodforgeError
 from tasks.execution.pool import check_sandbox
@@ -63,6 +63,7 @@ def examine(config: BuildConfig, console: Console) -> bool:
     wanted = config.sandbox.backend
     checks: list[tuple[str, Callable[[BuildConfig], str], bool]] = [
         ("python", _python, True),
+        ("prefect", lambda config: check_prefect(), True),
         ("store", _store, True),
         ("seeds", _seeds, True),
         ("endpoint", _endpoint, True),

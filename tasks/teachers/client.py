@@ -239,6 +239,19 @@ class TeacherClient:
             raise _Retry(f"a body that is no completion ({self._scrub(str(error))[:200]})") from None
 
 
+def check_endpoint(endpoint: Endpoint) -> None:
+    """Reach an endpoint and have its key accepted, apart from any run.
+
+    Raises:
+        BadInput, TeacherUnavailable, TeacherMisconfigured: as ``TeacherClient`` and its ``check``.
+    """
+    client = TeacherClient(endpoint, ResponseCache(":memory:"))
+    try:
+        client.check()
+    finally:
+        client.close()
+
+
 _clients: dict[tuple[Endpoint, str], TeacherClient] = {}
 _lock = threading.Lock()
 

@@ -286,7 +286,8 @@ from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import ChatRequest
 url, path, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 client = TeacherClient(Endpoint(base_url=url, model="m", max_in_flight=4), ResponseCache(path))
-client.ask_all([ChatRequest(messages=(("user", str(n)),), sampling=Sampling(), seed=0) for n in range(first, first + count)])
+numbers = range(first, first + count)
+client.ask_all([ChatRequest(messages=(("user", str(n)),), sampling=Sampling(), seed=0) for n in numbers])
 client.close()
 """
 
