@@ -28,8 +28,24 @@ from tasks.models import Subset
 PROFILES = Path(__file__).resolve().parent.parent / "deployments" / "profiles"
 
 
+def _without_defaults(schema: dict[str, Any]) -> None:
+    """Leave defaults out of a form: Prefect's UI would send each of them, and so override the profile.
+
+    Switches keep theirs, since the UI sends a switch without one as off; so does an empty mapping, which overrides
+    nothing.
+    """
+    for field in schema.get("properties", {}).values():
+        default = field.get("default")
+        if isinstance(default, bool) or default == {}:
+            continue
+        field.pop("default", None)
+        if isinstance(default, str | int | float) and default != "":
+            told = f"{field.get('description', '')} Default where the profile names none: {default}."
+            field["description"] = told.strip()
+
+
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=_without_defaults)
 
 
 class EndpointKind(StrEnum):
@@ -176,7 +192,13 @@ class Release(Section):
 class BuildConfig(BaseSettings):
     """Everything one run depends on. Two runs with equal configs make equal releases."""
 
-    model_config = SettingsConfigDict(env_prefix="KODFORGE_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="KODFORGE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        json_schema_extra=_without_defaults,
+    )
 
     profile: str = Field("demo", description="`demo`, `pilot`, `full`, or the path of a YAML file.")
     run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the run's folder.")
