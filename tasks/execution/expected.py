@@ -6,6 +6,8 @@ import ast
 import builtins
 from collections.abc import Iterator, Sequence
 
+from tasks.syntax import parse
+
 _COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
 
 
@@ -43,13 +45,13 @@ def expected_tests(source: str) -> list[str]:
                 if case or (node.name.startswith("Test") and not has_init):
                     yield from visit(node.body, f"{prefix}{node.name}::", case)
 
-    return list(dict.fromkeys(visit(ast.parse(source).body, "", False)))
+    return list(dict.fromkeys(visit(parse(source).body, "", False)))
 
 
 def entry_points(source: str) -> list[str]:
     """Names that the tests take from ``solution`` and use, sorted; empty where the source does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError):
         return []
     imported: dict[str, str] = {}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 
+from tasks.syntax import parse
+
 _BODY = "raise NotImplementedError('stub')"
 
 
 class _Stub(ast.NodeTransformer):
     def _empty(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
-        node.body = ast.parse(_BODY).body
+        node.body = parse(_BODY).body
         return node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
@@ -19,7 +21,9 @@ class _Stub(ast.NodeTransformer):
         return self._empty(node)
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        node.body = ast.parse("(_ for _ in ()).throw(NotImplementedError('stub'))", mode="eval").body
+        (raising,) = parse("(_ for _ in ()).throw(NotImplementedError('stub'))").body
+        assert isinstance(raising, ast.Expr)
+        node.body = raising.value
         return node
 
 
@@ -29,4 +33,4 @@ def stub(solution: str) -> str:
     Raises:
         SyntaxError: the solution does not parse.
     """
-    return ast.unparse(ast.fix_missing_locations(_Stub().visit(ast.parse(solution)))) + "\n"
+    return ast.unparse(ast.fix_missing_locations(_Stub().visit(parse(solution)))) + "\n"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from tasks.models import TestInfo
+from tasks.syntax import parse
 
 
 def _declaration(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
@@ -33,7 +34,7 @@ def entry_point_info(solution: str, entry_points: Sequence[str]) -> list[TestInf
     """
     declared = {
         node.name: node
-        for node in ast.parse(solution).body
+        for node in parse(solution).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
     }
     found = []

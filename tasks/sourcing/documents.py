@@ -9,6 +9,7 @@ from tasks.errors import BadInput
 from tasks.models import Provenance, Seed, Subset
 from tasks.settings import SeedOptions
 from tasks.sourcing.packages import SourceFile, source_files, wanted
+from tasks.syntax import parse
 
 MIN_CHARACTERS = 400
 MAX_CHARACTERS = 12_000
@@ -30,7 +31,7 @@ def docstrings(file: SourceFile) -> Iterator[tuple[str, str]]:
                     yield from visit(child, name)
 
     try:
-        tree = ast.parse(file.text)
+        tree = parse(file.text)
     except SyntaxError:  # a template or a file for another Python: no pages in it
         return
     yield from visit(tree, module)

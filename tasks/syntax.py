@@ -1,0 +1,22 @@
+"""Parsing Python source, safely from several threads."""
+
+from __future__ import annotations
+
+import ast
+import threading
+
+_lock = threading.Lock()
+
+
+def parse(source: str) -> ast.Module:
+    """``ast.parse``, one at a time.
+
+    CPython counts the recursion of its AST constructor per interpreter, not per thread, and raises SystemError where
+    two threads parse at once.
+
+    Raises:
+        SyntaxError: the source does not parse; also ValueError for NUL bytes, and RecursionError or MemoryError
+            for a source nested too deeply.
+    """
+    with _lock:
+        return ast.parse(source)
