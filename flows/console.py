@@ -65,6 +65,7 @@ What to do next
   use your endpoint    kodforge doctor --profile pilot, then kodforge run --profile pilot""",
         markup=False,
         highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -88,7 +89,7 @@ def show_summary(summary: Summary, console: Console) -> None:
         labels.add_row(str(subset), *(str(count) for count in counts))
     console.print(labels)
     verdicts = ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())
-    console.print(f"verdicts on attempts: {verdicts}", highlight=False)
+    console.print(f"verdicts on attempts: {verdicts}", highlight=False, soft_wrap=True)
 
 
 def run_source(config: BuildConfig, out: Path, console: Console) -> None:

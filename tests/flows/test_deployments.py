@@ -86,6 +86,15 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
     assert attempts["description"]
 
 
+def test_the_form_sends_nothing_that_was_not_filled_in(api):
+    """The UI sends every default of the form's schema, and what it sends overrides the profile."""
+    deployment = api.get("/deployments/name/build-dataset/demo").json()
+    definitions = deployment["parameter_openapi_schema"]["definitions"]
+    sections = [definitions[name] for name in ("BuildConfig", "Verification", "Sandbox", "Endpoint", "Sampling")]
+    defaults = [field.get("default") for section in sections for field in section["properties"].values()]
+    assert {value for value in defaults if value not in (None, {})} <= {True, False}
+
+
 def test_scheduled_runs_are_waiting(api, prefect_server):
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:
