@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -300,6 +301,14 @@ def test_two_processes_share_one_cache(start, tmp_path):
     ]
     assert [worker.wait(60) for worker in workers] == [0, 0]
     assert len(ResponseCache(path)) == 100
+
+
+def test_many_openers_of_a_fresh_cache(tmp_path):
+    """Each turns on write-ahead logging, which SQLite lets only one do at a time."""
+    with ThreadPoolExecutor(8) as threads:
+        for round_ in range(30):
+            path = str(tmp_path / f"{round_}.sqlite")
+            assert [len(cache) for cache in threads.map(ResponseCache, [path] * 8)] == [0] * 8
 
 
 def test_killed_process_loses_no_answer_it_had(start, connect, tmp_path):
