@@ -1,261 +1,75 @@
-"""The trusted process inside the box: it forks a child per case, watches it, and reports raw evidence.
+"""The trusted processes inside the box, which fork children per case, watch them, and report raw evidence.
 
-It judges nothing; the host does. Frames on stdin and stdout are a 4-byte big-endian length and JSON. The supervisor
-is PID 1 of the box's own pid namespace, single-threaded, and imports pytest once, so that a case costs a fork.
+They judge nothing; the host does. PID 1 of the box imports everything once and then only forks: for each case a
+*monitor*, which forks the case's children first and reads the case afterwards. So no child's memory ever held the
+tests or solution of another, and what the monitor learned dies with it.
 
-Standard library, pytest and coverage only: nothing of the project is in the box.
+Frames on stdin and stdout: one byte of kind, four bytes of length (big-endian), JSON. Standard library, pytest and
+coverage only: nothing else of the project is in the box.
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import errno
-import gc
 import importlib
-import io
 import json
 import os
 import resource
-import secrets
 import select
 import shutil
 import signal
+import socket
 import struct
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-import pytest
+from sandbox_image import runner
+from sandbox_image.channel import Channel
+from sandbox_image.confinement import arrange, forbid_inspection, give_up, stay_on_this_cpu
 
-WORK = "/work"
 SCRATCH = ("/tmp", "/dev/shm")  # noqa: S108 - the box's own, on tmpfs
-CASE_UID = int(sys.argv[1]) if len(sys.argv) > 1 else 64_000
-"""Each box has its own, so that process limits of two boxes do not add up."""
 MAX_FRAME = 64 << 20
 MAX_EVIDENCE = 4 << 20
 SHORTEST_POLL_S, LONGEST_POLL_S = 0.0005, 0.02
-PRELOADABLE = ("numpy", "pandas")
-"""Libraries that are slow to import; the supervisor imports them once a case needs them, before it forks."""
+EVIDENCE_FD, CHANNEL_FD = 100, 101
+PRELOAD, TOGETHER, APART, PROGRAM = b"L", b"T", b"A", b"P"
 
-PYTEST_ARGUMENTS = (
-    "-q",
-    "--noconftest",
-    "--capture=no",
-    "--tb=line",
-    "-c/dev/null",
-    "--strict-markers",
-    *(f"-pno:{name}" for name in ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin")),
-    *(f"-pno:{name}" for name in ("unraisableexception", "threadexception", "stepwise", "legacypath")),
-)
+uid = int(sys.argv[1]) if len(sys.argv) > 1 else 64_000
+"""User of the solution; the tests of an isolated case run as the next one. Each box has its own, so that limits on
+processes do not add up over boxes."""
+from_host, to_host = 0, 1
 
 
 def read_exactly(size: int) -> bytes:
     data = bytearray()
     while len(data) < size:
-        chunk = os.read(0, size - len(data))
+        chunk = os.read(from_host, min(size - len(data), 1 << 20))
         if not chunk:
             os._exit(0)  # the host is gone; the box goes with it
         data += chunk
     return bytes(data)
 
 
-def read_frame() -> Any:
-    (size,) = struct.unpack(">I", read_exactly(4))
-    if size > MAX_FRAME:
-        os._exit(3)
-    return json.loads(read_exactly(size))
+def write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def write_frame(frame: dict[str, Any]) -> None:
     data = json.dumps(frame).encode("utf-8", "backslashreplace")
-    data = struct.pack(">I", len(data)) + data
-    while data:
-        data = data[os.write(1, data) :]
-
-
-class Recorder:
-    """A pytest plugin that sends each fact as a line with the case's token.
-
-    The token keeps accidental and simple forgeries out of the evidence; it is no boundary.
-    """
-
-    def __init__(self, send: Callable[[dict[str, Any]], None]) -> None:
-        self._send = send
-
-    def pytest_collection_finish(self, session: pytest.Session) -> None:
-        self._send({"collected": [item.nodeid.partition("::")[2] for item in session.items]})
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.failed:
-            self._send({"collect_error": str(report.longrepr)[-2000:]})
-
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
-        outcome = yield
-        report = outcome.get_result()
-        self._send(
-            {
-                "test_id": item.nodeid.partition("::")[2],
-                "when": report.when,
-                "outcome": report.outcome,
-                "duration_s": call.duration,
-                "message": "" if report.passed else str(report.longrepr)[-2000:],
-                "exception": call.excinfo.typename if call.excinfo else "",
-                "wasxfail": hasattr(report, "wasxfail"),
-            }
-        )
-
-
-def sender(pipe: int, token: str) -> Callable[[dict[str, Any]], None]:
-    def send(fact: dict[str, Any]) -> None:
-        data = json.dumps({"token": token, **fact}).encode("utf-8", "backslashreplace") + b"\n"
-        while data:
-            data = data[os.write(pipe, data) :]
-
-    return send
-
-
-def limit(case: dict[str, Any]) -> None:
-    limits = case["limits"]
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        already = int(statm.read().split()[0]) * resource.getpagesize()
-    memory = already + (limits["memory_mb"] << 20)  # on top of the interpreter and what was preloaded
-    disk = limits["disk_mb"] << 20
-    cpu = int(limits["wall_s"]) + 2
-    for kind, value in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_FSIZE, disk),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, 256),
-        (resource.RLIMIT_NPROC, limits["processes"]),
-        (resource.RLIMIT_CPU, cpu),
-    ):
-        resource.setrlimit(kind, (value, value))
-
-
-def coverage_of(measured: Any, path: str) -> dict[str, int] | None:
-    """Statement and branch counts of one file; None where coverage has no data for it."""
-    import coverage  # noqa: PLC0415
-
-    try:
-        _, statements, _, missing, _ = measured.analysis2(path)
-        branches = measured.branch_stats(path)
-    except coverage.CoverageException:
-        return None
-    return {
-        "statements": len(statements),
-        "statements_hit": len(statements) - len(missing),
-        "branches": sum(total for total, _ in branches.values()),
-        "branches_hit": sum(taken for _, taken in branches.values()),
-    }
-
-
-def child(case: dict[str, Any], folder: str, output: int, evidence: int) -> None:
-    """Run the case's tests. Only the last line ends the child on the supervisor's own path."""
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.setsid()
-    os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
-    evidence = os.dup2(evidence, 200)
-    os.closerange(3, 200)
-    os.closerange(201, 256)
-    os.chdir(folder)
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(CASE_UID, CASE_UID, CASE_UID)
-        os.setresuid(CASE_UID, CASE_UID, CASE_UID)
-    limit(case)
-    sys.path.insert(0, folder)
-    os.environ["HOME"] = folder
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115
-    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
-    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
-    send = sender(evidence, case["token"])
-    arguments = [*PYTEST_ARGUMENTS, f"--rootdir={folder}", f"--confcutdir={folder}", "test_solution.py"]
-    measured = None
-    if case["coverage"]:
-        import coverage  # noqa: PLC0415
-
-        measured = coverage.Coverage(
-            data_file=None, branch=True, include=[f"{folder}/solution.py"], config_file=False, messages=False
-        )
-        measured.start()
-    status = int(pytest.main(arguments, plugins=[Recorder(send)]))
-    covered = None
-    if measured is not None:
-        measured.stop()
-        covered = coverage_of(measured, f"{folder}/solution.py")
-    send({"ended": True, "exitstatus": status, "coverage": covered})
-    os._exit(0)
-
-
-def processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != "1"]
-
-
-def kill_all() -> None:
-    """End every process of the box but this one, and reap them."""
-    while True:
-        try:
-            os.kill(-1, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        except PermissionError:
-            for pid in processes():
-                os.kill(pid, signal.SIGKILL)
-        try:
-            while True:
-                if os.waitpid(-1, os.WNOHANG)[0] == 0:
-                    break
-        except ChildProcessError:
-            return
-        time.sleep(0.001)
-
-
-def wipe(folder: str) -> bool:
-    """Remove all that a case left in a folder; whether nothing stayed."""
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            os.unlink(entry.path)
-    return not os.listdir(folder)
-
-
-def parse_evidence(data: bytes, token: str) -> tuple[dict[str, Any], bool]:
-    """The facts a child sent, and whether anything in them is not as the recorder sends it."""
-    facts: dict[str, Any] = {"collected": None, "reports": [], "collect_error": "", "end": None}
-    malformed = False
-    for line in data.split(b"\n"):
-        if not line:
-            continue
-        try:
-            fact = json.loads(line)
-            genuine = isinstance(fact, dict) and fact.pop("token", None) == token
-        except ValueError:
-            genuine = False
-        if not genuine or facts["end"] is not None:
-            malformed = True
-        elif "ended" in fact:
-            facts["end"] = fact
-        elif "collected" in fact:
-            malformed |= facts["collected"] is not None
-            facts["collected"] = fact["collected"]
-        elif "collect_error" in fact:
-            facts["collect_error"] += fact["collect_error"]
-        else:
-            facts["reports"].append(fact)
-    return facts, malformed
+    write_all(to_host, struct.pack(">I", len(data)) + data)
 
 
 class Stream:
-    """The reading end of a pipe from the child, with all it said up to a cap."""
+    """The reading end of a pipe from a child, with all it said up to a cap."""
 
-    def __init__(self, cap: int) -> None:
+    def __init__(self) -> None:
         self.source, self.sink = os.pipe()
-        self.cap, self.data, self.open = cap, bytearray(), True
+        self.cap, self.data, self.open = 0, bytearray(), True
 
     @property
     def exceeded(self) -> bool:
@@ -267,128 +81,293 @@ class Stream:
         self.data += chunk
 
     def drain(self) -> None:
-        """Take what the child wrote just before it ended, and close."""
+        """Take what a child wrote just before it ended, and close."""
         os.set_blocking(self.source, False)
-        try:
+        with contextlib.suppress(BlockingIOError):
             while self.open and not self.exceeded:
                 self.read()
-        except BlockingIOError:
-            pass
         os.close(self.source)
 
+    def text(self) -> str:
+        return self.data[: self.cap].decode("utf-8", "replace")
 
-def watch(pid: int, streams: tuple[Stream, Stream], wall_s: float) -> tuple[int, resource.struct_rusage, bool]:
-    """Wait for the child, reading all it says; kill it at the deadline or when it says too much.
+
+class Child:
+    """A forked child that waits for its half of the case on standard input."""
+
+    def __init__(self, body: Any, folder: str, user: int, descriptors: dict[int, int]) -> None:
+        os.mkdir(folder, 0o700)
+        if os.getuid() == 0:
+            os.chown(folder, user, user)
+        content, self._content = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become(body, folder, user, {0: content, **descriptors})
+        os.close(content)
+        self.status: int | None = None
+        self.usage: resource.struct_rusage | None = None
+
+    def _become(self, body: Any, folder: str, user: int, descriptors: dict[int, int]) -> NoReturn:
+        try:
+            arrange(descriptors)
+            os.setsid()
+            runner.streams()
+            case = json.loads(sys.stdin.buffer.read())
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+            os.chdir(folder)
+            os.environ["HOME"] = folder
+            give_up(user, case["limits"])
+            runner.reseed(case["seed"])
+            body(case)
+        except BaseException:
+            os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        finally:
+            os._exit(70)
+
+    def give(self, case: dict[str, Any]) -> None:
+        """Send the child its half of the case. A child that is gone already is found so by ``wait``."""
+        with contextlib.suppress(BrokenPipeError):
+            write_all(self._content, json.dumps(case).encode("utf-8", "backslashreplace"))
+        os.close(self._content)
+
+    def wait(self, flags: int = 0) -> bool:
+        """Whether the child has ended."""
+        if self.status is None:
+            done, status, usage = os.wait4(self.pid, flags)
+            if done:
+                self.status, self.usage = status, usage
+        return self.status is not None
+
+    def kill(self) -> None:
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.wait()
+
+    def end(self) -> dict[str, Any]:
+        """How it ended."""
+        status = self.status or 0
+        return {
+            "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
+            "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
+        }
+
+
+def others() -> list[int]:
+    """Processes of the box beside PID 1 and this one."""
+    mine = {1, os.getpid()}
+    return [pid for name in os.listdir("/proc") if name.isdigit() and (pid := int(name)) not in mine]
+
+
+def kill_all() -> bool:
+    """End every process beside PID 1 and this one; whether none is left."""
+    for _ in range(2000):
+        if not (pids := others()):
+            return True
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(-1, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        time.sleep(0.0005)
+    return False
+
+
+def wipe(folder: str) -> bool:
+    """Remove all that a case left in a folder; whether nothing stayed."""
+    try:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                os.unlink(entry.path)
+        return not os.listdir(folder)
+    except OSError:
+        return False
+
+
+def watch(child: Child, streams: list[Stream], wall_s: float) -> bool:
+    """Wait for a child, reading all that is said; kill it at the deadline or when too much is said.
 
     Returns:
-        Wait status, resource usage, and whether it ran out of time.
+        Whether it ran out of time.
     """
     deadline = time.monotonic() + wall_s
-    poll_s = SHORTEST_POLL_S
+    try:
+        ended = [os.pidfd_open(child.pid)]
+        shortest = longest = wall_s
+    except OSError:  # an old kernel, or a seccomp profile that does not know the call
+        ended, shortest, longest = [], SHORTEST_POLL_S, LONGEST_POLL_S
+    poll_s = shortest
     timed_out = False
     while not timed_out and not any(stream.exceeded for stream in streams):
-        ready, _, _ = select.select([stream.source for stream in streams if stream.open], [], [], poll_s)
+        sources = [stream.source for stream in streams if stream.open] + ended
+        left = max(0.0, deadline - time.monotonic())
+        ready, _, _ = select.select(sources, [], [], min(poll_s, left))
         for stream in streams:
             if stream.source in ready:
                 stream.read()
-        poll_s = SHORTEST_POLL_S if ready else min(poll_s * 1.5, LONGEST_POLL_S)
-        done, status, usage = os.wait4(pid, os.WNOHANG)
-        if done:
-            return status, usage, False
+        poll_s = shortest if ready else min(poll_s * 1.5, longest)
+        if child.wait(os.WNOHANG):
+            break
         timed_out = time.monotonic() >= deadline
-    os.kill(pid, signal.SIGKILL)
-    _, status, usage = os.wait4(pid, 0)
-    return status, usage, timed_out
+    for descriptor in ended:
+        os.close(descriptor)
+    child.kill()
+    return timed_out
 
 
-def prepare(case: dict[str, Any], folder: str) -> None:
-    """Lay out the case's files, and import what is slow to import before the fork."""
-    os.mkdir(folder, 0o755)
-    for name, text in case["files"].items():
-        with open(f"{folder}/{name}", "wb") as file:
-            file.write(text.encode("utf-8", "surrogatepass"))
-    if os.getuid() == 0:
-        os.chown(folder, CASE_UID, CASE_UID)
-    for name in PRELOADABLE:
-        if name in case["preload"] and name not in sys.modules:
-            importlib.import_module(name)
-            gc.freeze()
-    case["token"] = secrets.token_hex(16)
-
-
-def run(case: dict[str, Any], number: int) -> dict[str, Any]:
-    """Run one case to its end and return the evidence."""
-    folder = f"{WORK}/{number}"
-    prepare(case, folder)
-    limits = case["limits"]
-    output, evidence = Stream(limits["output_kb"] << 10), Stream(MAX_EVIDENCE)
+def monitor(prepared: runner.Prepared, kind: bytes, size: int) -> None:
+    """Run one case to its end and send the evidence."""
+    output, evidence, errors = Stream(), Stream(), Stream()
+    children: list[Child] = []
+    if kind == APART:
+        stay_on_this_cpu()
+        ours, theirs = socket.socketpair()
+        serve = lambda case: runner.serve_solution(prepared, case, channel())  # noqa: E731
+        test = lambda case: runner.run_tests(prepared, case, EVIDENCE_FD, channel())  # noqa: E731
+        children = [
+            Child(serve, runner.SOLUTION, uid, {1: output.sink, 2: output.sink, CHANNEL_FD: theirs.fileno()}),
+            Child(
+                test,
+                runner.TESTS,
+                uid + 1,
+                {1: output.sink, 2: output.sink, EVIDENCE_FD: evidence.sink, CHANNEL_FD: ours.fileno()},
+            ),
+        ]
+        ours.close()
+        theirs.close()
+    elif kind == TOGETHER:
+        test = lambda case: runner.run_together(prepared, case, EVIDENCE_FD)  # noqa: E731
+        children = [Child(test, runner.TESTS, uid, {1: output.sink, 2: output.sink, EVIDENCE_FD: evidence.sink})]
+    else:
+        children = [Child(program, runner.SOLUTION, uid, {1: output.sink, 2: errors.sink})]
+    streams = [output, evidence, errors]
+    for stream in streams:
+        os.close(stream.sink)
+    # Only now is the case read: the children were forked without it.
+    case = json.loads(read_exactly(size))
+    output.cap = errors.cap = case["limits"]["output_kb"] << 10
+    evidence.cap = MAX_EVIDENCE
     started = time.monotonic()
+    common = {name: case[name] for name in ("limits", "seed", "coverage")}
+    tests = {name: case[name] for name in ("test", "token", "plain", "expected")}
+    halves = {
+        APART: [{"files": case["files"]}, tests],
+        TOGETHER: [{"files": case["files"], **tests}],
+        PROGRAM: [{"files": case["files"], "stdin": case["stdin"]}],
+    }[kind]
+    for child, half in zip(children, halves, strict=True):
+        child.give({**common, **half})
+    *solutions, main = children
+    timed_out = watch(main, streams, case["limits"]["wall_s"])
+    wall = time.monotonic() - started
+    leftover = len([pid for pid in others() if pid not in {child.pid for child in solutions}])
+    if solutions:
+        settle(solutions[0])
+    clean = kill_all()
+    for stream in streams:
+        stream.drain()
+    for place in filter(os.path.isdir, (runner.WORK, *SCRATCH)):
+        clean &= wipe(place)
+    usages = [child.usage for child in children if child.usage]
+    write_frame(
+        {
+            "type": "evidence",
+            "id": case["id"],
+            **main.end(),
+            "solution_end": solutions[0].end() if solutions else None,
+            "timed_out": timed_out,
+            "output_exceeded": any(stream.exceeded for stream in streams),
+            "leftover_processes": leftover,
+            "clean": clean,
+            "said": evidence.text(),
+            "output": output.text(),
+            "errors": errors.text(),
+            "wall_s": wall,
+            "cpu_s": sum(usage.ru_utime + usage.ru_stime for usage in usages),
+            "peak_mb": max((usage.ru_maxrss for usage in usages), default=0) / 1024,
+        }
+    )
+
+
+def settle(solution: Child) -> None:
+    """Let a solution's process that is about to end do so, and end one that waits for more calls."""
+    for _ in range(20):
+        if solution.wait(os.WNOHANG):
+            return
+        time.sleep(0.0005)
+    solution.kill()
+
+
+def channel() -> Channel:
+    return Channel(socket.socket(fileno=CHANNEL_FD))
+
+
+def program(case: dict[str, Any]) -> NoReturn:
+    """A program's own standard input takes the place of the stream that brought the case."""
+    with open("/tmp/.stdin", "w+b", buffering=0) as file:  # noqa: S108 - in the box, and gone at once
+        os.unlink("/tmp/.stdin")  # noqa: S108
+        write_all(file.fileno(), case["stdin"].encode("utf-8", "surrogatepass"))
+        os.lseek(file.fileno(), 0, os.SEEK_SET)
+        os.dup2(file.fileno(), 0)
+    runner.streams()
+    runner.run_program(case)
+
+
+def fork_monitor(prepared: runner.Prepared, kind: bytes, size: int) -> None:
+    """Fork the monitor of one case, wait for it, and reap whatever the case orphaned."""
     pid = os.fork()
     if pid == 0:
+        status = 4
         try:
-            child(case, folder, output.sink, evidence.sink)
+            monitor(prepared, kind, size)
+            status = 0
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EAGAIN, errno.ENOMEM):
+                traceback.print_exc(file=sys.__stderr__)
         except BaseException:
-            os.write(2, traceback.format_exc().encode())
+            traceback.print_exc(file=sys.__stderr__)
         finally:
-            os._exit(70)
-    os.close(output.sink)
-    os.close(evidence.sink)
-    status, usage, timed_out = watch(pid, (output, evidence), limits["wall_s"])
-    wall = time.monotonic() - started
-    leftover = len(processes())
-    kill_all()
-    output.drain()
-    evidence.drain()
-    wiped = [wipe(place) for place in (WORK, *SCRATCH) if os.path.isdir(place)]
-    facts, malformed = parse_evidence(bytes(evidence.data), case["token"])
-    end = facts["end"]
-    return {
-        "type": "evidence",
-        "id": case["id"],
-        "ended": end is not None and os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0,
-        "exit_code": os.WEXITSTATUS(status) if os.WIFEXITED(status) else None,
-        "signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else None,
-        "timed_out": timed_out,
-        "output_exceeded": output.exceeded or evidence.exceeded,
-        "leftover_processes": leftover,
-        "clean": all(wiped),
-        "exitstatus": end["exitstatus"] if end else None,
-        "collected": facts["collected"],
-        "collect_error": facts["collect_error"],
-        "reports": facts["reports"],
-        "coverage": end["coverage"] if end else None,
-        "malformed_evidence": malformed,
-        "output": output.data[: output.cap].decode("utf-8", "replace"),
-        "wall_s": wall,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "peak_mb": usage.ru_maxrss / 1024,
-    }
+            os._exit(status)
+    while True:
+        done, status = os.wait()
+        if done == pid:
+            break
+    if status != 0:
+        os._exit(4)  # the box cannot go on; the host starts another
 
 
 def main() -> None:
-    # A case must not be able to read this process's memory or open its descriptors through /proc.
-    ctypes.CDLL(None, use_errno=True).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+    global from_host, to_host
+    forbid_inspection()
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    try:
-        import coverage  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise SystemExit(f"the box has no coverage: {error}") from error
     os.umask(0o022)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    gc.collect()
-    gc.freeze()
+    from_host, to_host = os.dup(0), os.dup(1)
+    silence = os.open("/dev/null", os.O_RDWR)
+    os.dup2(silence, 0)
+    os.dup2(silence, 1)
+    runner.streams()
+    os.mkdir(runner.TESTS)
+    os.chdir(runner.TESTS)
+    prepared = runner.Prepared()
+    os.chdir("/")
+    os.rmdir(runner.TESTS)
+    runner.freeze()
     write_frame({"type": "ready", "python": sys.version.split()[0]})
-    number = 0
     while True:
-        case = read_frame()
-        number += 1
-        try:
-            evidence = run(case, number)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EAGAIN, errno.ENOMEM):
-                raise
-            os._exit(4)  # the box cannot go on; the host starts another
-        write_frame(evidence)
+        kind, size = struct.unpack(">cI", read_exactly(5))
+        if size > MAX_FRAME:
+            os._exit(3)
+        if kind == PRELOAD:
+            for name in json.loads(read_exactly(size)):
+                importlib.import_module(name)
+            prepared.modules = frozenset(sys.modules)
+            runner.freeze()
+        else:
+            fork_monitor(prepared, kind, size)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import types
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = "kodforge-1"
+SCHEMA_VERSION = "kodforge-2"
 """Written into every manifest; a change of any row's columns changes it and makes shards stale."""
 
 
@@ -47,6 +47,7 @@ class Verdict(StrEnum):
     OUTPUT_LIMIT = "output_limit"
     KILLED = "killed"
     TAMPERED = "tampered"
+    FLAKY = "flaky"
 
 
 class RejectReason(StrEnum):
@@ -68,6 +69,7 @@ class RejectReason(StrEnum):
     OUTPUT_LIMIT = "output_limit"
     KILLED = "killed"
     TAMPERED = "tampered"
+    FLAKY = "flaky"
     VACUOUS_TESTS = "vacuous_tests"
     LOW_COVERAGE = "low_coverage"
     # curation
@@ -90,7 +92,11 @@ class Split(StrEnum):
 
 
 class Tier(StrEnum):
-    """How far a verdict can be trusted: ``shared`` ran tests and solution in one process."""
+    """How far a verdict can be trusted.
+
+    ``isolated``: the solution ran in a process of its own, could not read the tests, and nothing of it compared.
+    ``shared``: tests and solution ran in one process, or the solution's own code took part in the comparison.
+    """
 
     ISOLATED = "isolated"
     SHARED = "shared"
@@ -166,14 +172,29 @@ class PairFile(Row):
     content: str
 
 
+class ProgramRun(Row):
+    """One input of a program and the output it must give."""
+
+    stdin: str
+    stdout: str
+
+
 class Pair(Row):
-    """One (solution, pytest file) pair to judge: the input columns of ``kodforge verify``."""
+    """One solution and what it is judged by, a pytest file or inputs and outputs: the input columns of
+    ``kodforge verify``."""
 
     id: str
     solution: str
-    test: str
+    test: str = ""
+    io: list[ProgramRun] = Field(default=[], description="Runs of the solution as a program, in place of tests.")
     entry_points: list[str] = Field(default=[], description="Names the tests must import from `solution`.")
     files: list[PairFile] = []
+
+    @model_validator(mode="after")
+    def _has_something_to_be_judged_by(self) -> Self:
+        if not self.test and not self.io:
+            raise ValueError("give tests or io")
+        return self
 
 
 class TestOutcome(Row):
@@ -186,10 +207,10 @@ class TestOutcome(Row):
 class Coverage(Row):
     """Of the solution under its tests, counted by coverage.py; shares are 1.0 where nothing is to cover."""
 
-    statements: int
-    statements_hit: int
-    branches: int
-    branches_hit: int
+    statements: int = Field(ge=0)
+    statements_hit: int = Field(ge=0)
+    branches: int = Field(ge=0)
+    branches_hit: int = Field(ge=0)
 
     @property
     def statement_share(self) -> float:
@@ -207,8 +228,10 @@ class PairVerdict(Row):
     verdict: Verdict
     reason: str = Field(description="One sentence: why this verdict.")
     integrity_tier: Tier
+    tier_reason: str = Field(description="Why the tier is not `isolated`; empty where it is.")
     tests: list[TestOutcome]
     coverage: Coverage | None
+    imported: list[str] = Field(description="Top-level modules that tests and solution imported.")
     wall_s: float
     cpu_s: float
     peak_mb: float

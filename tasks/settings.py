@@ -146,6 +146,14 @@ class Backend(StrEnum):
     BUBBLEWRAP = "bubblewrap"
 
 
+class TierChoice(StrEnum):
+    """`auto` isolates the tests wherever they allow it."""
+
+    AUTO = "auto"
+    ISOLATED = "isolated"
+    SHARED = "shared"
+
+
 class Sandbox(Section):
     """The box untrusted code runs in. There is no option to run it without one."""
 
@@ -156,10 +164,18 @@ class Sandbox(Section):
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Boxes per process.")
     wall_s: float = Field(30, gt=0, le=3600, description="Wall time per pair, seconds.")
     memory_mb: int = Field(1024, ge=64, le=1_048_576, description="Memory per pair, MiB.")
-    output_kb: int = Field(256, ge=1, le=65_536, description="Captured output per pair, KiB; more is `output_limit`.")
+    output_kb: int = Field(256, ge=1, le=8192, description="Captured output per pair, KiB; more is `output_limit`.")
     processes: int = Field(64, ge=1, le=4096, description="Processes and threads per pair.")
     disk_mb: int = Field(64, ge=1, le=65_536, description="Writable space per pair, MiB.")
     recycle_after: int = Field(2000, ge=1, description="Cases per box before it is replaced.")
+    tier: TierChoice = Field(
+        TierChoice.AUTO,
+        description="`auto`: tests and solution in two processes where the tests allow it, else in one. `isolated` "
+        "refuses what would need one; `shared` always uses one.",
+    )
+    reruns: int = Field(
+        0, ge=0, le=20, description="Runs of each passed pair under other seeds and test orders, to find flaky ones."
+    )
     coverage: bool = Field(True, description="Measure statement and branch coverage of the solution.")
 
 

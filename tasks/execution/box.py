@@ -7,9 +7,10 @@ import os
 import select
 import subprocess
 import time
+from collections.abc import Sequence
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.protocol import Case, Evidence, Ready, Transport, receive, send_case
+from tasks.execution.protocol import Case, Evidence, Kind, Ready, Transport, receive, send_case, send_preload
 
 START_S = 60.0
 GRACE_S = 15.0
@@ -76,7 +77,15 @@ class Box:
             transport.close()
             raise
 
-    def run(self, case: Case) -> Evidence:
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have the box import libraries that are slow to import, before it forks any case.
+
+        Raises:
+            SandboxUnavailable: the box is gone.
+        """
+        send_preload(self._transport, modules, time.monotonic() + START_S)
+
+    def run(self, kind: Kind, case: Case) -> Evidence:
         """Run one case.
 
         Raises:
@@ -84,7 +93,7 @@ class Box:
         """
         self.cases += 1
         deadline = time.monotonic() + case.limits.wall_s + GRACE_S
-        send_case(self._transport, case, deadline)
+        send_case(self._transport, kind, case, deadline)
         evidence = receive(self._transport, Evidence, deadline)
         if evidence.id != case.id:
             raise SandboxUnavailable(f"the box answered case {evidence.id!r}, asked was {case.id!r}")

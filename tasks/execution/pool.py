@@ -1,36 +1,47 @@
-"""A pool of warm boxes: back-pressure by slots, a fresh box after any anomaly, one pool per process."""
+"""Pairs to verdicts: the choice of the tier, the run in a box, the judgement, the second look for flakiness."""
 
 from __future__ import annotations
 
 import atexit
-import queue
+import itertools
+import secrets
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution import bubblewrap, dockerbox
 from tasks.execution.box import Box
-from tasks.execution.environment import site_digest
-from tasks.execution.expected import entry_points, expected_tests
-from tasks.execution.protocol import Case, Evidence, Limits, fits
-from tasks.execution.verdicts import judge
-from tasks.models import Coverage, Pair, PairVerdict, TestOutcome, Tier, Verdict
-from tasks.settings import Backend, Sandbox
+from tasks.execution.expected import entry_points, expected_tests, is_plain
+from tasks.execution.facts import Facts, read_facts
+from tasks.execution.protocol import Case, Evidence, Kind, Limits, fits
+from tasks.execution.slots import USUAL_HASH_SEED, BoxKiller, Flavour, Slots
+from tasks.execution.tiers import forging_means, why_shared
+from tasks.execution.verdicts import judge, judge_output, outcomes_of
+from tasks.models import Pair, PairVerdict, TestOutcome, Tier, Verdict
+from tasks.settings import Sandbox, TierChoice
 
-_HEAVY = ("numpy", "pandas")
+_SLOW_IMPORTS = {"pandas": ("numpy", "pandas"), "numpy": ("numpy",)}
+_IN_FLIGHT_PER_SLOT = 4
 
 
-def resolve_backend(settings: Sandbox) -> Backend:
-    """The backend that ``auto`` stands for on this machine: Docker where a daemon answers and has the image."""
-    if settings.backend is not Backend.AUTO:
-        return settings.backend
-    return Backend.DOCKER if dockerbox.has_image(settings.image) else Backend.BUBBLEWRAP
+@dataclass
+class _Judged:
+    """What came of one look at a pair."""
+
+    verdict: Verdict
+    reason: str
+    tier: Tier = Tier.ISOLATED
+    tier_reason: str = ""
+    tests: list[TestOutcome] = field(default_factory=list)
+    runs: list[Evidence] = field(default_factory=list)
+    facts: Facts = field(default_factory=Facts)
 
 
 class SandboxPool:
-    """Judges pairs in ``settings.slots`` boxes at once. Thread-safe; boxes start when they are first needed.
+    """Judges pairs in ``settings.slots`` boxes at once. Thread-safe.
 
     Raises:
         SandboxUnavailable: from every method that runs a pair, when the sandbox itself fails.
@@ -38,15 +49,8 @@ class SandboxPool:
 
     def __init__(self, settings: Sandbox) -> None:
         self.settings = settings
-        self.backend = resolve_backend(settings)
-        self._start: Callable[[Sandbox], Box]
-        if self.backend is Backend.DOCKER:
-            self._start, self.image = dockerbox.start_box, dockerbox.image_id(settings.image)
-        else:
-            self._start, self.image = bubblewrap.start_box, site_digest()
-        self._slots: queue.LifoQueue[Box | None] = queue.LifoQueue()
-        for _ in range(settings.slots):
-            self._slots.put(None)
+        self._slots = Slots(settings, _canary)
+        self.backend, self.image = self._slots.backend, self._slots.image
         self._threads = ThreadPoolExecutor(settings.slots, thread_name_prefix="sandbox")
 
     def __enter__(self) -> SandboxPool:
@@ -58,31 +62,113 @@ class SandboxPool:
         self.close()
 
     def close(self) -> None:
-        """End all boxes. A pair that is under way fails with SandboxUnavailable."""
+        """End all boxes, after the pairs under way."""
         self._threads.shutdown(wait=True, cancel_futures=True)
-        while not self._slots.empty():
-            if box := self._slots.get():
-                box.close()
+        self._slots.close()
 
     def run_all(self, pairs: Sequence[Pair], coverage: bool) -> list[PairVerdict]:
         """Verdicts in the order of the pairs."""
-        return list(self._threads.map(lambda pair: self.run(pair, coverage), pairs))
+        return list(self.run_each(pairs, coverage))
+
+    def run_each(self, pairs: Iterable[Pair], coverage: bool) -> Iterator[PairVerdict]:
+        """Verdicts in the order of the pairs, with a few pairs per slot in memory at a time."""
+        source, waiting = iter(pairs), deque[Future[PairVerdict]]()
+        while True:
+            room = self.settings.slots * _IN_FLIGHT_PER_SLOT - len(waiting)
+            waiting.extend(self._threads.submit(self.run, pair, coverage) for pair in itertools.islice(source, room))
+            if not waiting:
+                return
+            yield waiting.popleft().result()
 
     def run(self, pair: Pair, coverage: bool) -> PairVerdict:
         """Judge one pair; waits for a free slot."""
+        try:
+            judged = self._judged(pair, coverage)
+            for seed in range(1, self.settings.reruns + 1):
+                if judged.verdict is not Verdict.PASSED:
+                    break
+                again = self._judged(pair, False, seed)
+                if again.verdict is not Verdict.PASSED:
+                    judged.verdict = Verdict.FLAKY
+                    judged.reason = f"passed, but with other seeds and test order {again.verdict}: {again.reason}"
+        except BoxKiller:
+            judged = _Judged(
+                Verdict.TAMPERED, "two boxes died under it, and none under a pair that is known to be good"
+            )
+        return self._row(pair, judged)
+
+    def _judged(self, pair: Pair, coverage: bool, seed: int | None = None) -> _Judged:
+        look = self._programs if pair.io else self._tests
+        return look(pair, coverage, seed)
+
+    def _programs(self, pair: Pair, coverage: bool, seed: int | None) -> _Judged:
+        """Run the solution as a program on each input; the outputs are compared out here."""
+        if refusal := _unreadable("solution", pair.solution):
+            return _Judged(Verdict.ERROR, refusal)
+        found = _Judged(Verdict.PASSED, f"all {len(pair.io)} outputs are as expected")
+        for number, run in enumerate(pair.io):
+            evidence = self._run(Kind.PROGRAM, self._case(pair, False, seed, stdin=run.stdin), seed)
+            verdict, reason = judge_output(run.stdout, evidence)
+            passed = verdict is Verdict.PASSED
+            outcome = TestOutcome(
+                test_id=f"io[{number}]",
+                outcome="passed" if passed else "failed",
+                duration_s=evidence.wall_s,
+                message="" if passed else reason,
+            )
+            found.tests.append(outcome)
+            found.runs.append(evidence)
+            if not passed and found.verdict is Verdict.PASSED:
+                found.verdict, found.reason = verdict, f"input {number}: {reason}"
+        return found
+
+    def _tests(self, pair: Pair, coverage: bool, seed: int | None) -> _Judged:
         expected, refusal = _screen(pair)
         if refusal is not None:
-            return self._verdict(pair, *refusal, tests=[], evidence=None)
-        text = pair.solution + pair.test
-        case = Case(
+            return _Judged(*refusal)
+        plain = seed is None and is_plain(pair.test)
+        case = self._case(pair, coverage, seed).model_copy(update={"plain": plain, "expected": expected})
+        if not fits(case):
+            return _Judged(Verdict.ERROR, "solution and tests are too large")
+        why = "asked for" if self.settings.tier is TierChoice.SHARED else why_shared(pair.test)
+        if not why:
+            found = self._look(Kind.APART, case, expected, seed)
+            unportable = found.facts.stopped is not None and found.facts.stopped.stopped == "unportable"
+            if not unportable or self.settings.tier is TierChoice.ISOLATED:
+                return found
+            why = found.reason
+        if self.settings.tier is TierChoice.ISOLATED:
+            return _Judged(Verdict.ERROR, f"the tests cannot be isolated from the solution: {why}")
+        if means := forging_means(pair.solution):
+            reason = f"{means}, with which it could forge a verdict; its tests cannot be isolated from it: {why}"
+            return _Judged(Verdict.TAMPERED, reason, Tier.SHARED, why)
+        found = self._look(Kind.TOGETHER, case, expected, seed)
+        found.tier, found.tier_reason = Tier.SHARED, why
+        return found
+
+    def _look(self, kind: Kind, case: Case, expected: Sequence[str], seed: int | None) -> _Judged:
+        """Run the tests, without pytest where that can do, and judge."""
+        evidence = self._run(kind, case, seed)
+        facts = read_facts(evidence.said, case.token)
+        if facts.stopped and facts.stopped.stopped == "plain":
+            case = case.model_copy(update={"plain": False})
+            evidence = self._run(kind, case, seed)
+            facts = read_facts(evidence.said, case.token)
+        found = _Judged(*judge(expected, evidence, facts), runs=[evidence], facts=facts)
+        found.tests = outcomes_of(facts.reports)
+        if facts.ended and facts.ended.judged:
+            found.tier, found.tier_reason = Tier.SHARED, f"the solution's own code compared: {facts.ended.judged}"
+        return found
+
+    def _case(self, pair: Pair, coverage: bool, seed: int | None, stdin: str = "") -> Case:
+        return Case(
             id=pair.id,
-            files={
-                **{file.name: file.content for file in pair.files},
-                "solution.py": pair.solution,
-                "test_solution.py": pair.test,
-            },
+            files={**{file.name: file.content for file in pair.files}, "solution.py": pair.solution},
+            test=pair.test,
+            stdin=stdin,
+            token=secrets.token_hex(16),
             coverage=coverage,
-            preload=[name for name in _HEAVY if name in text],
+            seed=seed,
             limits=Limits(
                 wall_s=self.settings.wall_s,
                 memory_mb=self.settings.memory_mb,
@@ -91,66 +177,46 @@ class SandboxPool:
                 disk_mb=self.settings.disk_mb,
             ),
         )
-        if not fits(case):
-            return self._verdict(pair, Verdict.ERROR, "solution and tests are too large", tests=[], evidence=None)
-        evidence = self._evidence(case)
-        verdict, reason, tests = judge(expected, evidence)
-        return self._verdict(pair, verdict, reason, tests=tests, evidence=evidence)
 
-    def _evidence(self, case: Case) -> Evidence:
-        """Run the case, once more in a fresh box if the first one dies under it."""
-        box = self._slots.get()
-        kept: Box | None = None
-        try:
-            for last_try in (False, True):
-                box = box or self._start(self.settings)
-                try:
-                    evidence = box.run(case)
-                except SandboxUnavailable:
-                    box.close()
-                    box = None
-                    if last_try:
-                        raise
-                    continue
-                if _suspicious(evidence) or box.cases >= self.settings.recycle_after:
-                    box.close()
-                else:
-                    kept = box
-                return evidence
-            raise AssertionError("unreachable")
-        finally:
-            self._slots.put(kept)
+    def _run(self, kind: Kind, case: Case, seed: int | None) -> Evidence:
+        text = case.files["solution.py"] + case.test
+        preload = next((modules for name, modules in _SLOW_IMPORTS.items() if name in text), ())
+        return self._slots.run(kind, case, Flavour(preload, USUAL_HASH_SEED if seed is None else seed))
 
-    def _verdict(
-        self, pair: Pair, verdict: Verdict, reason: str, tests: list[TestOutcome], evidence: Evidence | None
-    ) -> PairVerdict:
-        counted = evidence.coverage if evidence else None
+    def _row(self, pair: Pair, judged: _Judged) -> PairVerdict:
+        ended = judged.facts.ended
         return PairVerdict(
             id=pair.id,
-            verdict=verdict,
-            reason=reason,
-            integrity_tier=Tier.SHARED,
-            tests=tests,
-            coverage=Coverage(**counted.model_dump()) if counted else None,
-            wall_s=evidence.wall_s if evidence else 0.0,
-            cpu_s=evidence.cpu_s if evidence else 0.0,
-            peak_mb=evidence.peak_mb if evidence else 0.0,
-            output=evidence.output if evidence else "",
+            verdict=judged.verdict,
+            reason=judged.reason,
+            integrity_tier=judged.tier,
+            tier_reason=judged.tier_reason,
+            tests=judged.tests,
+            coverage=ended.coverage if ended else None,
+            imported=ended.imported if ended else [],
+            wall_s=sum(run.wall_s for run in judged.runs),
+            cpu_s=sum(run.cpu_s for run in judged.runs),
+            peak_mb=max((run.peak_mb for run in judged.runs), default=0.0),
+            output="".join(run.output for run in judged.runs)[: self.settings.output_kb << 10],
             backend=self.backend.value,
             image=self.image,
         )
 
 
+def _unreadable(name: str, source: str) -> str:
+    """Why a source is no Python; empty where it is."""
+    try:
+        compile(source, name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+        return f"the {name} {'does' if name == 'solution' else 'do'} not parse: {error}"
+    return ""
+
+
 def _screen(pair: Pair) -> tuple[list[str], tuple[Verdict, str] | None]:
     """What the tests must do, or the verdict that needs no run."""
     for name, source in (("solution", pair.solution), ("tests", pair.test)):
-        try:
-            compile(source, name, "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
-            return [], (
-                Verdict.ERROR,
-                f"the {name} do not parse: {error}".replace("solution do", "solution does"),
-            )
+        if refusal := _unreadable(name, source):
+            return [], (Verdict.ERROR, refusal)
     expected = expected_tests(pair.test)
     if not expected:
         return [], (Verdict.NO_TESTS, "the tests define no test function")
@@ -160,18 +226,6 @@ def _screen(pair: Pair) -> tuple[list[str], tuple[Verdict, str] | None]:
     return expected, None
 
 
-def _suspicious(evidence: Evidence) -> bool:
-    """Whether the box may carry traces of this case into the next."""
-    return (
-        evidence.timed_out
-        or evidence.output_exceeded
-        or evidence.malformed_evidence
-        or not evidence.ended
-        or evidence.leftover_processes > 0
-        or not evidence.clean
-    )
-
-
 _pools: dict[Sandbox, SandboxPool] = {}
 _pools_lock = threading.Lock()
 
@@ -179,12 +233,11 @@ _pools_lock = threading.Lock()
 def shared_pool(settings: Sandbox) -> SandboxPool:
     """The process's pool for these settings, closed when the process ends."""
     with _pools_lock:
-        key = settings
-        if key not in _pools:
+        if settings not in _pools:
             if not _pools:
                 atexit.register(close_pools)
-            _pools[key] = SandboxPool(settings)
-        return _pools[key]
+            _pools[settings] = SandboxPool(settings)
+        return _pools[settings]
 
 
 def close_pools() -> None:
@@ -199,6 +252,15 @@ _GOOD = Pair(
     solution="def double(x):\n    return 2 * x\n",
     test="from solution import double\n\n\ndef test_double():\n    assert double(2) == 4\n",
 )
+_LIMITS = Limits(wall_s=30, memory_mb=512, output_kb=64, processes=16, disk_mb=16)
+
+
+def _canary(box: Box) -> bool:
+    """Whether a box passes a pair that is known to be good."""
+    files = {"solution.py": _GOOD.solution}
+    case = Case(id="canary", files=files, test=_GOOD.test, coverage=False, limits=_LIMITS)
+    evidence = box.run(Kind.APART, case)
+    return judge(expected_tests(_GOOD.test), evidence, read_facts(evidence.said, ""))[0] is Verdict.PASSED
 
 
 def check_sandbox(settings: Sandbox) -> str:

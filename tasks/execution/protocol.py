@@ -1,8 +1,14 @@
-"""Frames between host and box: a 4-byte big-endian length, then JSON. Nothing is ever unpickled."""
+"""Frames between host and box: a 4-byte big-endian length, then JSON. Nothing is ever unpickled.
+
+To the box, a byte of kind goes before the length, so that its first process can pass a case on without reading it.
+"""
 
 from __future__ import annotations
 
+import json
 import struct
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -12,7 +18,7 @@ from tasks.errors import SandboxUnavailable
 T = TypeVar("T", bound=BaseModel)
 
 MAX_TO_BOX = 64 << 20
-MAX_FROM_BOX = 16 << 20
+MAX_FROM_BOX = 128 << 20
 
 
 class _Frame(BaseModel):
@@ -27,14 +33,37 @@ class Limits(_Frame):
     disk_mb: int
 
 
-class Case(_Frame):
-    """One pair to run: file names and their text."""
+class Kind(StrEnum):
+    """How a case runs; the byte that goes before its frame."""
 
-    type: Literal["case"] = "case"
+    APART = "A"
+    """Tests and solution in two processes."""
+    TOGETHER = "T"
+    """Tests and solution in one process."""
+    PROGRAM = "P"
+    """A program that reads standard input."""
+
+
+class Case(_Frame):
+    """One thing to run.
+
+    Attributes:
+        files: names and texts beside the tests, the solution among them.
+        test: the tests; empty for a program.
+        plain: whether the tests may be tried without pytest; `expected` then names them.
+        token: goes with every fact that the recorder in the box sends.
+        seed: of the test order and the random generators in a run that looks for flakiness; None runs as written.
+    """
+
     id: str
     files: dict[str, str]
+    test: str = ""
+    plain: bool = False
+    expected: list[str] = []
+    stdin: str = ""
+    token: str = ""
     coverage: bool
-    preload: list[str]
+    seed: int | None = None
     limits: Limits
 
 
@@ -45,44 +74,26 @@ class Ready(_Frame):
     python: str = Field(max_length=100)
 
 
-class Report(_Frame):
-    """One phase of one test, as pytest reported it inside the box."""
-
-    test_id: str
-    when: Literal["setup", "call", "teardown"]
-    outcome: Literal["passed", "failed", "skipped"]
-    duration_s: float
-    message: str
-    exception: str
-    wasxfail: bool
-
-
-class Counts(_Frame):
-    statements: int = Field(ge=0)
-    statements_hit: int = Field(ge=0)
-    branches: int = Field(ge=0)
-    branches_hit: int = Field(ge=0)
+class End(_Frame):
+    exit_code: int | None
+    signal: int | None
 
 
 class Evidence(_Frame):
-    """What the supervisor saw of one case. Reports, collection and coverage come from inside the tested process."""
+    """What the supervisor saw of one case, and, unread, what the children said of it (``said``)."""
 
     type: Literal["evidence"]
     id: str
-    ended: bool
     exit_code: int | None
     signal: int | None
+    solution_end: End | None = Field(description="How the solution's own process ended, where it has one.")
     timed_out: bool
     output_exceeded: bool
     leftover_processes: int
-    clean: bool = Field(description="Nothing of the case stayed in the box's writable folders.")
-    exitstatus: int | None
-    collected: list[str] | None
-    collect_error: str
-    reports: list[Report]
-    coverage: Counts | None
-    malformed_evidence: bool
+    clean: bool = Field(description="Nothing of the case stayed in the box.")
+    said: str = Field(description="The facts of the process with the tests, a JSON object per line.")
     output: str
+    errors: str = Field(description="Standard error of a program.")
     wall_s: float
     cpu_s: float
     peak_mb: float
@@ -107,12 +118,24 @@ class Transport(Protocol):
         """End the box and all that runs in it."""
 
 
-def send_case(transport: Transport, case: Case, deadline: float) -> None:
+def _framed(kind: str, content: bytes) -> bytes:
+    return struct.pack(">cI", kind.encode(), len(content)) + content
+
+
+def send_case(transport: Transport, kind: Kind, case: Case, deadline: float) -> None:
     """Raises:
     SandboxUnavailable: the box does not take it.
     """
-    data = case.model_dump_json().encode()
-    transport.send(struct.pack(">I", len(data)) + data, deadline)
+    transport.send(_framed(kind, case.model_dump_json().encode()), deadline)
+
+
+def send_preload(transport: Transport, modules: Sequence[str], deadline: float) -> None:
+    """Have the box import libraries before it forks.
+
+    Raises:
+        SandboxUnavailable: the box does not take it.
+    """
+    transport.send(_framed("L", json.dumps(list(modules)).encode()), deadline)
 
 
 def fits(case: Case) -> bool:

@@ -7,8 +7,10 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import Outcome, Receipt
 from tasks.execution.expected import entry_points
-from tasks.execution.pool import SandboxPool, resolve_backend, shared_pool
+from tasks.execution.pool import SandboxPool, shared_pool
+from tasks.execution.slots import resolve_backend
 from tasks.execution.stubs import stub
+from tasks.execution.verify import shareable_sandbox
 from tasks.models import Attempt, AttemptVerdict, Pair, Verdict
 from tasks.run import Run, StageName
 from tasks.shards import RETRIES, report
@@ -23,8 +25,7 @@ def execute_attempts(run: Run, attempts: Receipt) -> Receipt:
         rows = run.stage(StageName.ATTEMPTS).rows(attempts.name, Attempt)
         return Outcome.of(judge_attempts(rows, shared_pool(sandbox), sandbox.coverage, rules.negative_control))
 
-    limits = sandbox.model_dump(mode="json", exclude={"slots", "recycle_after", "backend"})
-    depends_on = [attempts, limits, resolve_backend(sandbox).value, rules.negative_control]
+    depends_on = [attempts, shareable_sandbox(sandbox), resolve_backend(sandbox).value, rules.negative_control]
     return report(run.stage(StageName.VERDICTS).run_shard(attempts.name, AttemptVerdict, depends_on, work))
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from tasks.artifacts import batches
+from tasks.artifacts import Outcome, Stage, Store, batches
 from tasks.errors import BadInput
 from tasks.execution.pool import SandboxPool
 from tasks.files import check_suffix, read_rows, row_writer
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox
 
-BATCH = 200
+PART = 500
 COLUMNS = tuple(Pair.model_fields)
 
 
@@ -48,7 +49,10 @@ def read_pairs(path: Path) -> Iterator[Pair]:
 def verify_file(
     path: Path, out: Path, settings: Sandbox, progress: Callable[[int], None] = lambda done: None
 ) -> Counter[Verdict]:
-    """Judge every pair of a file and write a verdict each, in order, a batch in memory at a time.
+    """Judge every pair of a file and write a verdict each, in order, a part in memory at a time.
+
+    Finished parts lie in ``<out>.parts`` until all are done. After a crash the same call goes on from there; parts
+    whose pairs or settings have changed are judged again.
 
     Args:
         progress: called with the number of pairs judged so far.
@@ -58,19 +62,37 @@ def verify_file(
 
     Raises:
         BadInput: the file cannot be used; nothing has run then and nothing is written.
-        SandboxUnavailable: the sandbox failed; nothing is written.
+        SandboxUnavailable: the sandbox failed; finished parts are kept.
     """
     check_suffix(out)
     if not sum(1 for _ in read_pairs(path)):  # the whole file is checked before anything runs
         raise BadInput(f"{path} has no rows")
+    folder = out.with_name(f"{out.name}.parts")
+    stage = Stage(Store(str(folder)), "verify", "verdicts")
     counts: Counter[Verdict] = Counter()
-    with SandboxPool(settings) as pool, row_writer(out, PairVerdict) as write:
-        for batch in batches(read_pairs(path), BATCH):
-            verdicts = pool.run_all(batch, coverage=settings.coverage)
-            write(list(verdicts))
-            counts.update(verdict.verdict for verdict in verdicts)
+    receipts = []
+    with SandboxPool(settings) as pool:
+        depends_on = [shareable_sandbox(settings), pool.backend.value, pool.image]
+        for number, batch in enumerate(batches(read_pairs(path), PART)):
+            pairs = [pair.model_dump(mode="json") for pair in batch]
+
+            def judge(batch: list[Pair] = batch) -> Outcome:
+                return Outcome.of(pool.run_all(batch, coverage=settings.coverage))
+
+            receipt = stage.run_shard(f"part-{number:05d}", PairVerdict, [*depends_on, pairs], judge)
+            receipts.append(receipt)
+            counts.update(row.verdict for row in stage.rows(receipt.name, PairVerdict))
             progress(counts.total())
+    with row_writer(out, PairVerdict) as write:
+        for receipt in receipts:
+            write(list(stage.rows(receipt.name, PairVerdict)))
+    shutil.rmtree(folder)
     return counts
+
+
+def shareable_sandbox(settings: Sandbox) -> dict[str, object]:
+    """The settings that a verdict depends on."""
+    return settings.model_dump(mode="json", exclude={"slots", "recycle_after", "backend"})
 
 
 def verify_one(path: Path, settings: Sandbox) -> PairVerdict:

@@ -39,57 +39,6 @@ def test_branch_coverage_is_measured(pool):
 
 
 @pytest.mark.parametrize(
-    ("name", "solution", "verdict"),
-    [
-        ("wrong", "def f(x):\n    return x\n", Verdict.FAILED),
-        ("exit at import", "import os\nos._exit(0)\n", Verdict.TAMPERED),
-        ("exit in call", "import os\ndef f(x):\n    os._exit(0)\n", Verdict.TAMPERED),
-        ("SystemExit at import", "raise SystemExit(0)\n", Verdict.ERROR),
-        ("SystemExit in call", "def f(x):\n    raise SystemExit(0)\n", Verdict.FAILED),
-        ("execv", "import os\nos.execv('/bin/true', ['true'])\n", Verdict.TAMPERED),
-        ("exit in atexit", "import atexit, os\natexit.register(os._exit, 0)\ndef f(x):\n    return x\n", Verdict.FAILED),
-        ("pytest.exit", "import pytest\npytest.exit('fine', returncode=0)\n", Verdict.ERROR),
-        ("loop", "def f(x):\n    while True:\n        pass\n", Verdict.TIMEOUT),
-        ("loop in C", "def f(x):\n    return sum(iter(int, 1))\n", Verdict.TIMEOUT),
-        ("masked", "import signal\nfor n in range(1, 32):\n    try:\n        signal.signal(n, signal.SIG_IGN)\n"
-         "    except OSError:\n        pass\ndef f(x):\n    while True:\n        pass\n", Verdict.TIMEOUT),
-        ("sleep", "import time\ndef f(x):\n    time.sleep(1000)\n", Verdict.TIMEOUT),
-        ("fork bomb", "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n", Verdict.TIMEOUT),
-        ("memory", "def f(x):\n    return bytearray(1 << 40)\n", Verdict.OUT_OF_MEMORY),
-        ("memory by and by", "def f(x):\n    a = []\n    while True:\n        a.append(bytearray(1 << 22))\n", Verdict.OUT_OF_MEMORY),
-        ("segfault", "import ctypes\ndef f(x):\n    ctypes.string_at(0)\n", Verdict.KILLED),
-        ("deep recursion", "def f(x):\n    return f(x)\n", Verdict.FAILED),
-        ("output", "def f(x):\n    while True:\n        print('x' * 10_000)\n", Verdict.OUTPUT_LIMIT),
-        ("binary output", "import os\ndef f(x):\n    while True:\n        os.write(2, b'\\0\\xff' * 9999)\n", Verdict.OUTPUT_LIMIT),
-        ("name error", "undefined\n", Verdict.ERROR),
-        ("missing library", "import no_such_library\n", Verdict.ERROR),
-        ("syntax", "def f(:\n", Verdict.ERROR),
-        ("NUL", "def f(x):\n    return 2\0\n", Verdict.ERROR),
-        ("daemon", "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(99)\ndef f(x):\n    return 2\n", Verdict.ERROR),
-        ("double fork", "import os, time\nif os.fork() == 0:\n    if os.fork() == 0:\n        os.setsid()\n        time.sleep(99)\n"
-         "    os._exit(0)\ndef f(x):\n    return 2\n", Verdict.ERROR),
-        ("network", "import socket\ndef f(x):\n    socket.create_connection(('1.1.1.1', 53), 1)\n    return 2\n", Verdict.FAILED),
-        ("disk", "def f(x):\n    with open('/tmp/a', 'wb') as file:\n        while True:\n            file.write(bytes(1 << 20))\n",
-         Verdict.FAILED),
-        ("supervisor's memory", "def f(x):\n    open('/proc/1/mem', 'rb')\n    return 2\n", Verdict.FAILED),
-        ("supervisor's pipe", "def f(x):\n    open('/proc/1/fd/1', 'wb')\n    return 2\n", Verdict.FAILED),
-        ("kill supervisor", "import os\ndef f(x):\n    os.kill(1, 9)\n    return 2\n", Verdict.FAILED),
-        ("write everywhere", "import os\nfor n in range(3, 256):\n    try:\n        os.write(n, b'{\"collected\": []}\\n')\n"
-         "    except OSError:\n        pass\ndef f(x):\n    return 2\n", Verdict.TAMPERED),
-        ("plants conftest", "open('conftest.py', 'w').write('import os; os._exit(0)')\ndef f(x):\n    return 1\n", Verdict.FAILED),
-        ("false summary", "print('===== 1 passed in 0.01s =====')\ndef f(x):\n    return 1\n", Verdict.FAILED),
-        ("system folders", "def f(x):\n    open('/usr/planted', 'w')\n    return 2\n", Verdict.FAILED),
-        ("site folder", "import pytest, pathlib\ndef f(x):\n"
-         "    (pathlib.Path(pytest.__file__).parent / 'planted.py').write_text('')\n    return 2\n", Verdict.FAILED),
-    ],
-)  # fmt: skip
-def test_wrong_and_hostile_solutions_and_the_case_after_them(pool, name, solution, verdict):
-    found = judged(pool, solution)
-    assert found.verdict is verdict, found.reason
-    assert judged(pool, GOOD).verdict is Verdict.PASSED
-
-
-@pytest.mark.parametrize(
     ("test", "verdict"),
     [
         ("import pytest\nfrom solution import f\ndef test_f():\n    pytest.skip('later')\n", Verdict.SKIPPED),
@@ -118,24 +67,12 @@ def test_libraries_of_the_box_are_there(pool):
     assert judged(pool, solution).verdict is Verdict.PASSED
 
 
-def test_nothing_of_a_case_reaches_the_next(pool):
-    plant = "import os\nfor place in ('/tmp', '/dev/shm', '.'):\n    open(f'{place}/planted', 'w').write('x')\n"
-    plant += "os.environ['PLANTED'] = 'x'\n" + GOOD
-    look = (
-        "import os\ndef f(x):\n    found = [p for p in ('/tmp', '/dev/shm', '.') if os.path.exists(f'{p}/planted')]\n"
-    )
-    look += "    return 2 if not found and 'PLANTED' not in os.environ else found\n"
-    for _ in range(4):
-        assert judged(pool, plant).verdict is Verdict.PASSED
-        found = judged(pool, look)
-        assert found.verdict is Verdict.PASSED, found.reason
-
-
 def test_the_host_is_out_of_sight(pool):
     home = str(Path(__file__).resolve())
     solution = f"import os\ndef f(x):\n    seen = [p for p in ({home!r}, '/var/run/docker.sock', '/etc/shadow') if os.access(p, os.R_OK)]\n"
     solution += (
-        "    others = [p for p in os.listdir('/proc') if p.isdigit() and int(p) > 1 and int(p) != os.getpid()]\n"
+        "    pids = [p for p in os.listdir('/proc') if p.isdigit() and int(p) != os.getpid()]\n"
+        "    others = [p for p in pids for name in ('environ', 'mem', 'fd') if os.access(f'/proc/{p}/{name}', os.R_OK)]\n"
     )
     solution += "    return 2 if not seen and not others and os.getuid() != 0 else (seen, others, os.getuid())\n"
     found = judged(pool, solution)

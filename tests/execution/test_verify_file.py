@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +18,7 @@ from tasks.models import PairVerdict, Verdict
 from tasks.settings import Sandbox
 
 SETTINGS = Sandbox(backend="bubblewrap", slots=2, wall_s=3, memory_mb=256)
+ROOT = Path(__file__).resolve().parents[2]
 TEST = "from solution import f\n\n\ndef test_f():\n    assert f(1) == 2\n"
 ROWS = [
     {"id": "good", "solution": "def f(x):\n    return x + 1\n", "test": TEST, "note": "ignored"},
@@ -55,7 +60,7 @@ def test_a_verdict_per_pair_in_order(tmp_path, source, out):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"id": "a", "solution": "x"}], r"row 1: column 'test': Field required"),
+        ([{"id": "a", "solution": "x"}], r"row 1: .*give tests or io"),
         ([{**ROWS[0], "solution": 3}], r"row 1: column 'solution': .*string"),
         ([ROWS[0], ROWS[0]], r"row 2: id 'good' occurs twice"),
         ([{**ROWS[0], "files": {"../up": "x"}}], r"row 1: column 'files\.0\.name'"),
@@ -86,3 +91,58 @@ def test_one_pair_on_its_own(tmp_path):
     assert verify_one(write(tmp_path / "pair.jsonl", ROWS[:1]), SETTINGS).verdict is Verdict.PASSED
     with pytest.raises(BadInput, match="has 3 pairs"):
         verify_one(write(tmp_path / "pairs.jsonl", ROWS), SETTINGS)
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from tasks.execution import verify
+from tasks.settings import Sandbox
+verify.PART = 10
+verify.verify_file(Path(sys.argv[1]), Path(sys.argv[2]), Sandbox.model_validate_json(sys.argv[3]))
+"""
+
+
+def test_killed_run_goes_on_from_its_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.execution.verify.PART", 10)
+    slow = "import time\ndef f(x):\n    time.sleep(0.05)\n    return x + 1\n"
+    rows = [{"id": str(n), "solution": slow, "test": TEST} for n in range(60)]
+    path, out = write(tmp_path / "pairs.jsonl", rows), tmp_path / "out.parquet"
+    parts = tmp_path / "out.parquet.parts/verify/verdicts"
+    first = subprocess.Popen([sys.executable, "-c", KILLED, str(path), str(out), SETTINGS.model_dump_json()], cwd=ROOT)
+    while len(list(parts.glob("receipts/*.json"))) < 2:
+        assert first.poll() is None
+        time.sleep(0.01)
+    first.kill()
+    first.wait()
+    finished = {file: file.stat().st_mtime_ns for file in parts.glob("receipts/*.json")}
+    assert not out.exists()
+    kept: dict = {}
+
+    def look(done):
+        kept.update({file: file.stat().st_mtime_ns for file in finished} if not kept else {})
+
+    assert verify_file(path, out, SETTINGS, look) == {Verdict.PASSED: 60}
+    assert kept == finished
+    assert [row["id"] for row in pq.read_table(out).to_pylist()] == [row["id"] for row in rows]
+    assert not parts.exists()
+
+
+def test_programs_are_judged_by_their_output(tmp_path):
+    double = "print(2 * int(input()))\n"
+    io = [{"stdin": "4\n", "stdout": "8\n"}, {"stdin": "5\n", "stdout": "10"}]
+    rows = [
+        {"id": "good", "solution": double, "io": io},
+        {"id": "bad", "solution": double, "io": [*io, {"stdin": "1", "stdout": "3"}]},
+        {"id": "crash", "solution": "1 / 0", "io": io},
+        {"id": "exits", "solution": "import sys\nprint(2 * int(input()))\nsys.exit()", "io": io},
+    ]
+    path, out = tmp_path / "pairs.jsonl", tmp_path / "out.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    verify_file(path, out, SETTINGS)
+    found = {row["id"]: row for row in map(json.loads, out.read_text().splitlines())}
+    assert [row["verdict"] for row in found.values()] == ["passed", "failed", "failed", "passed"]
+    assert [test["outcome"] for test in found["bad"]["tests"]] == ["passed", "passed", "failed"]
+    assert found["bad"]["reason"] == "input 2: line 1 of the output is '2', expected is '3'"
+    assert "ZeroDivisionError" in found["crash"]["reason"]
+    assert {row["integrity_tier"] for row in found.values()} == {"isolated"}

@@ -1,0 +1,131 @@
+"""Boxes in slots: each case waits for a free one; a box is replaced after any anomaly and after so many cases."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tasks.errors import SandboxUnavailable
+from tasks.execution import bubblewrap, dockerbox
+from tasks.execution.box import Box
+from tasks.execution.environment import site_digest
+from tasks.execution.protocol import Case, Evidence, Kind
+from tasks.settings import Backend, Sandbox
+
+USUAL_HASH_SEED = 0
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """What a box was started with. Each has a box of its own: a hash seed is for life, and every fork of a process
+    that has pandas costs several times what a fork of a plain one does."""
+
+    preload: tuple[str, ...] = ()
+    hash_seed: int = USUAL_HASH_SEED
+
+
+class BoxKiller(Exception):
+    """Two boxes died under a case while another case ran well: the case did it."""
+
+
+def resolve_backend(settings: Sandbox) -> Backend:
+    """The backend that ``auto`` stands for on this machine: Docker where a daemon answers and has the image."""
+    if settings.backend is not Backend.AUTO:
+        return settings.backend
+    return Backend.DOCKER if dockerbox.has_image(settings.image) else Backend.BUBBLEWRAP
+
+
+class Slots:
+    """``settings.slots`` places for boxes. Thread-safe.
+
+    Args:
+        canary: whether a fresh box judges a pair of known verdict rightly; asked when boxes die under a case.
+
+    Raises:
+        SandboxUnavailable: there is no image to start boxes from.
+    """
+
+    def __init__(self, settings: Sandbox, canary: Callable[[Box], bool]) -> None:
+        self.settings, self._canary = settings, canary
+        self.backend = resolve_backend(settings)
+        self._start: Callable[[Sandbox, int], Box]
+        if self.backend is Backend.DOCKER:
+            self._start, self.image = dockerbox.start_box, dockerbox.image_id(settings.image)
+        else:
+            self._start, self.image = bubblewrap.start_box, site_digest()
+        self._free: queue.LifoQueue[dict[Flavour, Box]] = queue.LifoQueue()
+        for _ in range(settings.slots):
+            self._free.put({})
+        self._closed = threading.Event()
+        threading.Thread(target=self._warm_up, name="sandbox-warm-up", daemon=True).start()
+
+    def _warm_up(self) -> None:
+        """Start the boxes before they are needed. What fails here fails again, and is told, where a case needs it."""
+        for _ in range(self.settings.slots):
+            try:
+                slot = self._free.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                if not slot and not self._closed.is_set():
+                    with contextlib.suppress(SandboxUnavailable):
+                        slot[Flavour()] = self._box(Flavour())
+            finally:
+                self._free.put(slot)
+
+    def close(self) -> None:
+        """End all boxes; waits for cases under way."""
+        self._closed.set()
+        for _ in range(self.settings.slots):
+            for box in self._free.get().values():
+                box.close()
+
+    def _box(self, flavour: Flavour) -> Box:
+        box = self._start(self.settings, flavour.hash_seed)
+        if flavour.preload:
+            box.preload(flavour.preload)
+        return box
+
+    def run(self, kind: Kind, case: Case, flavour: Flavour) -> Evidence:
+        """Run a case in a box of a flavour, once more in a fresh one if it dies under the case.
+
+        Raises:
+            BoxKiller: boxes die under this case, and under no other.
+            SandboxUnavailable: the sandbox itself fails.
+        """
+        slot = self._free.get()
+        try:
+            for _ in range(2):
+                box = slot.pop(flavour, None) or self._box(flavour)
+                try:
+                    evidence = box.run(kind, case)
+                except SandboxUnavailable as error:
+                    box.close()
+                    death = error
+                    continue
+                if suspicious(evidence) or box.cases >= self.settings.recycle_after:
+                    box.close()
+                else:
+                    slot[flavour] = box
+                return evidence
+            box = slot[flavour] = self._box(flavour)
+            if not self._canary(box):
+                raise death
+            raise BoxKiller
+        finally:
+            self._free.put(slot)
+
+
+def suspicious(evidence: Evidence) -> bool:
+    """Whether the box may carry traces of this case into the next."""
+    own_end = evidence.exit_code is not None and evidence.signal is None
+    return (
+        evidence.timed_out
+        or evidence.output_exceeded
+        or not own_end
+        or evidence.leftover_processes > 0
+        or not evidence.clean
+    )
