@@ -6,10 +6,10 @@ import builtins
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
-from sandbox_image.values import LIBRARY, Malformed, Writer
+from sandbox_image.values import LIBRARY, Malformed, Reader, Shared, Writer
 
 MAX_FRAME = 64 << 20
 _SIZE = struct.Struct(">I")
@@ -115,8 +115,42 @@ def is_atom(value: Any) -> bool:
     return kind in _ATOMS or (kind is int and -_SMALL < value < _SMALL)
 
 
-def write(value: Any, export: Callable[[Any], list[Any]]) -> tuple[dict[str, Any], Writer]:
-    """A value as the fields ``root`` and ``heap`` of a message."""
-    writer = Writer(export)
-    root = writer.root(value)
-    return {"root": root, "heap": writer.entries}, writer
+class Party:
+    """One side of the conversation: how values become the fields of a message, and come out of them."""
+
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
+        self.shared = Shared()
+
+    def export(self, value: Any) -> list[Any]:
+        """The entry of a value that is not plain."""
+        raise NotImplementedError
+
+    def resolve(self, entry: list[Any]) -> Any:
+        """What an entry that is not plain stands for.
+
+        Raises:
+            Malformed: nothing.
+        """
+        raise NotImplementedError
+
+    def pack(self, value: Any, known: Iterable[Any] = ()) -> tuple[dict[str, Any], Writer]:
+        """The fields of a message that carry a value, and what changed in the shared containers."""
+        writer = Writer(self.export, known, self.shared.numbers)
+        fields: dict[str, Any] = {"root": writer.root(value), "heap": writer.entries}
+        if stale := self.shared.stale():
+            fields["sync"] = self.shared.tell(stale, writer)
+            writer.root(None)  # puts on the heap what they now hold
+        return fields, writer
+
+    def unpack(self, fields: dict[str, Any], known: Iterable[Any] = ()) -> tuple[Any, Reader]:
+        """The value that fields carry.
+
+        Raises:
+            Malformed: they are not as they are sent.
+        """
+        reader = Reader(fields.get("heap"), self.resolve, known, self.shared.objects)
+        value = reader.root(fields.get("root"))
+        if "sync" in fields:
+            self.shared.hear(fields["sync"], reader)
+        return value, reader

@@ -43,9 +43,8 @@ _ARGUMENTS = (
     "--strict-markers",
     f"--rootdir={TESTS}",
     f"--confcutdir={TESTS}",
-    *(f"-pno:{name}" for name in ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "legacypath")),
-    *(f"-pno:{name}" for name in ("unraisableexception", "threadexception", "stepwise", "debugging", "logging")),
-    *(f"-pno:{name}" for name in ("setuponly", "setupplan", "freeze_support")),
+    *(f"-pno:{name}" for name in ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "stepwise")),
+    *(f"-pno:{name}" for name in ("unraisableexception", "threadexception", "setuponly", "setupplan")),
     TEST_FILE,
 )
 
@@ -150,14 +149,16 @@ def streams(pipe_in: int = 0) -> None:
 
 
 def reseed(seed: int | None) -> None:
-    """Another start of the random generators and another time zone, for a run that looks for flakiness."""
-    if seed is None:
-        return
-    random.seed(seed)
+    """Start the random generators: always alike, so that a verdict comes out again, or as a seed says.
+
+    A run with a seed looks for flakiness, and lies in another time zone as well.
+    """
+    random.seed(seed or 0)
     if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed)
-    os.environ["TZ"] = f"KF{seed % 23 - 11}"
-    time.tzset()
+        sys.modules["numpy"].random.seed(seed or 0)
+    if seed is not None:
+        os.environ["TZ"] = f"KF{seed % 23 - 11}"
+        time.tzset()
 
 
 def write_files(folder: str, files: dict[str, str]) -> None:

@@ -7,11 +7,12 @@ import importlib
 import sys
 import traceback
 import types
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sandbox_image.channel import BUILTIN_EXCEPTIONS, Channel, by_name, from_name, is_atom, write
-from sandbox_image.values import MUTABLE, SPECIAL, Malformed, Reader, Writer
+from sandbox_image.channel import BUILTIN_EXCEPTIONS, Channel, Party, by_name, from_name, is_atom
+from sandbox_image.values import SPECIAL, Malformed, changed, mutable, snapshot
 
 _FUNCTIONS = (
     types.FunctionType,
@@ -22,7 +23,7 @@ _FUNCTIONS = (
 )
 
 
-class Server:
+class Server(Party):
     """Serves one solution. What is no plain value is kept here, and known outside by its number.
 
     Args:
@@ -30,72 +31,99 @@ class Server:
     """
 
     def __init__(self, channel: Channel, finish: Callable[[], dict[str, Any]]) -> None:
-        self._channel, self._finish = channel, finish
+        super().__init__(channel)
+        self._finish = finish
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
 
     def serve(self) -> None:
         """Answer until the tests are over or gone."""
         while True:
-            frame = self._channel.receive()
+            frame = self.channel.receive()
             if frame["op"] == "finish":
-                self._channel.send(self._finish())
+                self.channel.send(self._finish())
                 return
-            self._channel.send(self._answer(frame))
+            self.channel.send(self._answer(frame))
 
     def _answer(self, frame: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self._operation(frame)
-        except BaseException as error:
-            return {"raised": write(error, self._export)[0], "note": _where(error)}
-
-    def _operation(self, frame: dict[str, Any]) -> dict[str, Any]:
         match frame["op"]:
             case "import":
-                module = importlib.import_module("solution")
-                public = getattr(module, "__all__", [name for name in dir(module) if not name.startswith("_")])
-                return {"module": self._number(module), "names": list(map(str, public))}
+                return self._import()
             case "describe":
                 return self._describe(self._objects[frame["ref"]])
-        target = self._objects[frame["ref"]]
         if "plain" in frame:
-            reader, arguments, keywords = None, frame["plain"], {}
-        else:
-            reader = Reader(frame["heap"], self._resolve)
-            arguments, keywords = reader.root(frame["root"])
+            return self._reply(frame, frame["plain"], {}, [], {})
+        (arguments, keywords), reader = self.unpack(frame)
+        parents = references(reader.entries)
+        kept = reader.objects
+        del reader
+        return self._reply(frame, arguments, keywords, kept, parents)
+
+    def _import(self) -> dict[str, Any]:
+        try:
+            module = importlib.import_module("solution")
+        except BaseException as error:
+            return {**self.pack(error)[0], "raised": True, "note": _where(error)}
+        public = getattr(module, "__all__", [name for name in dir(module) if not name.startswith("_")])
+        return {"module": self._number(module), "names": list(map(str, public))}
+
+    def _operation(self, frame: dict[str, Any], arguments: Any, keywords: dict[str, Any]) -> Any:
+        target, name = self._objects[frame["ref"]], frame["name"]
         match frame["op"]:
             case "method":
-                result = getattr(target, frame["name"])(*arguments, **keywords)
+                return getattr(target, name)(*arguments, **keywords)
             case "get":
-                result = getattr(target, frame["name"])
+                return getattr(target, name)
             case "set":
-                setattr(target, frame["name"], *arguments)
-                result = None
+                return setattr(target, name, *arguments)
             case "delete":
-                delattr(target, frame["name"])
-                result = None
+                return delattr(target, name)
             case "call":
-                result = target(*arguments, **keywords)
+                return target(*arguments, **keywords)
             case "special":
-                result = getattr(type(target), frame["name"])(target, *arguments, **keywords)
-            case other:
-                raise Malformed(f"no such operation: {other}")
-        return self._reply(result, reader)
+                return getattr(type(target), name)(target, *arguments, **keywords)
+        raise Malformed(f"no such operation: {frame['op']}")
 
-    def _reply(self, result: Any, reader: Reader | None) -> dict[str, Any]:
-        """The result, and the arguments that the call changed in place."""
-        if reader is None:
-            return {"plain": result} if is_atom(result) else {**write(result, self._export)[0], "changed": {}}
-        writer = Writer(self._export, reader.objects)
-        root = writer.root(result)
-        numpy = sys.modules.get("numpy")
-        mutable = MUTABLE if numpy is None else (*MUTABLE, numpy.ndarray)
-        changed = {
-            index: writer.content(value) for index, value in enumerate(reader.objects) if isinstance(value, mutable)
+    def _reply(
+        self, frame: dict[str, Any], arguments: Any, keywords: Any, given: list[Any], parents: Mapping[int, int]
+    ) -> dict[str, Any]:
+        """The result, the arguments that the call changed in place, and which containers the solution keeps."""
+        containers = mutable(given)
+        before = {index: snapshot(value) for index, value in containers.items()}
+        more: dict[str, Any] = {}
+        try:
+            result = self._operation(frame, arguments, keywords)
+        except BaseException as error:
+            result = error
+            more = {"raised": True, "note": _where(error)}
+            error.__traceback__ = None  # it holds the call's frames, and they its arguments
+        if is_atom(result) and not given and not self.shared.stale():
+            return {"plain": result}
+        del arguments, keywords
+        fields, writer = self.pack(result, given)
+        fields["changed"] = {
+            index: writer.content(value) for index, value in containers.items() if changed(before[index], value)
         }
-        changed = {index: entry for index, entry in changed.items() if entry != reader.entries[index]}
         writer.root(None)  # puts on the heap what the changed containers now hold
-        return {"root": root, "heap": writer.entries, "changed": changed}
+        before.clear()
+        inside = references([*writer.entries, *fields["changed"].values(), *fields.get("sync", {}).values()])
+        total = writer.objects
+        del writer, containers
+        # Beyond what is counted: this list, `given` for arguments, the result's own name, the loop, the call.
+        keep = []
+        for index, value in mutable(total).items():
+            own = 3 + (2 if index < len(given) else 0) + (value is result)
+            if index < len(given):
+                own += parents.get(index, 0) - inside.get(index, 0)
+            if sys.getrefcount(value) - 1 > own + inside.get(index, 0) and id(value) not in self.shared.numbers:
+                keep.append(index)
+        fields["keep"] = {index: self._share(total[index]) for index in keep}
+        return {**fields, **more}
+
+    def _share(self, value: Any) -> int:
+        number = len(self.shared.objects)
+        self.shared.add(number, value)
+        return number
 
     def _number(self, value: Any) -> int:
         number = self._numbers.get(id(value))
@@ -104,14 +132,14 @@ class Server:
             self._objects.append(value)
         return number
 
-    def _export(self, value: Any) -> list[Any]:
+    def export(self, value: Any) -> list[Any]:
         if isinstance(value, type):
             return by_name(value) or ["class", self._number(value)]
         if isinstance(value, BaseException):
             kind = type(value)
             arguments = [argument for argument in value.args if isinstance(argument, str | int | float | None)]
-            if BUILTIN_EXCEPTIONS.get(kind.__name__) is kind:
-                return ["exception", kind.__name__, arguments]
+            if (entry := by_name(kind)) is not None:
+                return ["exception", entry, arguments]
             return ["raised", self._number(value), self._number(kind), arguments]
         if isinstance(value, _FUNCTIONS):
             return ["function", self._number(value)]
@@ -133,9 +161,16 @@ class Server:
             for name, value in vars(base).items()
             if isinstance(value, types.FunctionType)
         ]
-        return {"name": kind.__name__, "methods": methods, "bases": bases, "special": special, "meta": meta}
+        return {
+            "name": kind.__name__,
+            "doc": kind.__doc__,
+            "methods": methods,
+            "bases": bases,
+            "special": special,
+            "meta": meta,
+        }
 
-    def _resolve(self, entry: list[Any]) -> Any:
+    def resolve(self, entry: list[Any]) -> Any:
         match entry:
             case ["ref", int(number)]:
                 return self._objects[number]
@@ -143,22 +178,21 @@ class Server:
                 return functools.partial(self._call_back, number, "")
             case ["iterator", int(number)]:
                 return _Iterator(functools.partial(self._call_back, number, "__next__"))
-            case ["exception", str(name), list(arguments)]:
-                return BUILTIN_EXCEPTIONS[name](*arguments)
+            case ["exception", list(kind), list(arguments)]:
+                return from_name(kind)(*arguments)
             case ["none"]:
                 return None
         return from_name(entry)
 
     def _call_back(self, number: int, method: str, /, *arguments: Any, **keywords: Any) -> Any:
         """Call a function of the tests, answering what they ask meanwhile."""
-        message, _ = write((arguments, keywords), self._export)
-        self._channel.send({"callback": number, "method": method, **message})
+        self.channel.send({"callback": number, "method": method, **self.pack((arguments, keywords))[0]})
         while True:
-            frame = self._channel.receive()
+            frame = self.channel.receive()
             if "op" in frame:
-                self._channel.send(self._answer(frame))
+                self.channel.send(self._answer(frame))
                 continue
-            value = Reader(frame["heap"], self._resolve).root(frame["root"])
+            value, _ = self.unpack(frame)
             if frame.get("raised"):
                 raise value
             return value
@@ -183,3 +217,16 @@ def _own(kind: type, name: str, root: type = object) -> bool:
 def _where(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith("/solution.py")]
     return f"solution.py:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""
+
+
+def references(entries: Iterable[Any]) -> Counter[int]:
+    """How often the entries of a heap refer to each of its places."""
+    found: Counter[int] = Counter()
+    waiting = list(entries)
+    while waiting:
+        entry = waiting.pop()
+        if len(entry) == 2 and entry[0] == "@":
+            found[entry[1]] += 1
+        else:
+            waiting.extend(part for part in entry if type(part) is list)
+    return found

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from sandbox_image.channel import BUILTIN_EXCEPTIONS, Channel, Gone, by_name, from_name, is_atom, write
-from sandbox_image.values import BINARY, COMPARISONS, SPECIAL, Malformed, Reader
+from sandbox_image.channel import Channel, Gone, Party, by_name, from_name, is_atom
+from sandbox_image.values import BINARY, COMPARISONS, SPECIAL, Malformed
 
 _PLAIN_METHODS = frozenset(name for kind in (str, bytes, list, dict, set, int, float) for name in dir(kind))
 _META_SPECIAL = frozenset({"__iter__", "__len__", "__getitem__", "__contains__", "__reversed__"})
@@ -23,8 +23,11 @@ _ANSWERS = frozenset({*BINARY, *COMPARISONS, "__contains__"})
 _NAMED = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__annotations__", "__defaults__"})
 _MODULE_NAMES = frozenset({"__file__", "__path__", "__spec__", "__loader__", "__package__", "__warningregistry__"})
 
+MOST_SHARED = 20_000
+"""Items in containers that both sides keep; more would make each call slow."""
 
-class Client:
+
+class Client(Party):
     """The tests' end of the channel.
 
     Args:
@@ -33,7 +36,8 @@ class Client:
     """
 
     def __init__(self, channel: Channel, stop: Callable[[str, str], NoReturn]) -> None:
-        self._channel, self._stop = channel, stop
+        super().__init__(channel)
+        self._stop = stop
         self._stand_ins: dict[int, Any] = {}
         self._callbacks: list[Any] = []
         self.judged = ""
@@ -46,7 +50,7 @@ class Client:
         """
         found = self._ask({"op": "import"})
         if "raised" in found:
-            self._raise(found)
+            self._raise(self._read(found), found)
         module = _Module("solution")
         number, names = found.get("module"), found.get("names")
         if type(number) is not int or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
@@ -62,23 +66,31 @@ class Client:
         """One operation on an object of the solution."""
         frame = {"op": op, "ref": number, "name": name}
         known: list[Any] = []
-        if not keywords and all(map(is_atom, arguments)):
+        if not keywords and all(map(is_atom, arguments)) and not self.shared.stale():
             found = self._ask({**frame, "plain": arguments})
         else:
-            message, writer = write((arguments, keywords), self._export)
+            fields, writer = self.pack((arguments, keywords))
             known = writer.objects
-            found = self._ask({**frame, **message})
+            found = self._ask({**frame, **fields})
         if "plain" in found and is_atom(found["plain"]):
             return found["plain"]
+        result = self._read(found, known)
         if "raised" in found:
-            self._raise(found)
+            self._raise(result, found)
+        return result
+
+    def _read(self, found: dict[str, Any], known: Iterable[Any] = ()) -> Any:
+        """The value of a reply, with all that changed on the way."""
         try:
-            reader = Reader(found["heap"], self._resolve, known)
-            result = reader.root(found["root"])
-            for index, entry in found["changed"].items():
-                reader.update(int(index), entry)
-        except (Malformed, KeyError, AttributeError, TypeError, ValueError) as error:
+            result, reader = self.unpack(found, known)
+            for index, entry in found.get("changed", {}).items():
+                reader.update(reader.objects[int(index)], entry)
+            for index, number in found.get("keep", {}).items():
+                self.shared.add(number, reader.objects[int(index)])
+        except (Malformed, LookupError, AttributeError, TypeError, ValueError) as error:
             self._stop("malformed", f"a reply cannot be read: {error!r}"[:300])
+        if self.shared.size > MOST_SHARED:
+            self.unportable("the tests share large lists, dictionaries or sets with the solution")
         return result
 
     def note_judged(self, what: str) -> None:
@@ -91,9 +103,9 @@ class Client:
 
     def _ask(self, frame: dict[str, Any]) -> dict[str, Any]:
         try:
-            self._channel.send(frame)
-            while "callback" in (found := self._channel.receive()):
-                self._channel.send(self._called_back(found))
+            self.channel.send(frame)
+            while "callback" in (found := self.channel.receive()):
+                self.channel.send(self._called_back(found))
         except Gone:
             self._stop("gone", "the solution's process is gone")
         except Malformed as error:
@@ -103,28 +115,24 @@ class Client:
     def _called_back(self, frame: dict[str, Any]) -> dict[str, Any]:
         try:
             function = self._callbacks[frame["callback"]]
-            arguments, keywords = Reader(frame["heap"], self._resolve).root(frame["root"])
+            (arguments, keywords), _ = self.unpack(frame)
             advance = frame["method"] == "__next__"
         except (Malformed, LookupError, TypeError, ValueError) as error:
             self._stop("malformed", f"a call of the tests' function cannot be read: {error!r}"[:300])
         try:
             result = next(function) if advance else function(*arguments, **keywords)
-            return write(result, self._export)[0]
         except Exception as error:
-            return {"raised": True, **write(error, self._export)[0]}
+            return {"raised": True, **self.pack(error)[0]}
+        return self.pack(result)[0]
 
-    def _raise(self, found: dict[str, Any]) -> NoReturn:
-        try:
-            error = Reader(found["raised"]["heap"], self._resolve).root(found["raised"]["root"])
-        except (Malformed, LookupError, TypeError) as problem:
-            self._stop("malformed", f"an exception cannot be read: {problem!r}"[:300])
+    def _raise(self, error: Any, found: dict[str, Any]) -> NoReturn:
         if not isinstance(error, BaseException):
             self._stop("malformed", "what was raised is no exception")
         if note := str(found.get("note", ""))[:300]:
             error.add_note(note)
         raise error
 
-    def _export(self, value: Any) -> list[Any]:
+    def export(self, value: Any) -> list[Any]:
         """The entry of a value of the tests that is not plain."""
         kind = type(value)
         if isinstance(value, _StandIn | _StandInClass):
@@ -133,8 +141,8 @@ class Client:
             return ["ref", value.__dict__["_kodforge_number"]]
         if (entry := by_name(value)) is not None:
             return entry
-        if isinstance(value, BaseException) and BUILTIN_EXCEPTIONS.get(kind.__name__) is kind:
-            return ["exception", kind.__name__, [item for item in value.args if isinstance(item, str | int | float)]]
+        if isinstance(value, BaseException) and (entry := by_name(kind)) is not None:
+            return ["exception", entry, [item for item in value.args if isinstance(item, str | int | float)]]
         if isinstance(value, types.TracebackType):
             return ["none"]
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | types.LambdaType):
@@ -147,7 +155,7 @@ class Client:
         self._callbacks.append(value)
         return len(self._callbacks) - 1
 
-    def _resolve(self, entry: list[Any]) -> Any:
+    def resolve(self, entry: list[Any]) -> Any:
         """What an entry of the solution's side stands for."""
         match entry:
             case ["class", int(number)]:
@@ -158,8 +166,8 @@ class Client:
                 return self._object(number, _Function)
             case ["ref", int(number)] if number in self._stand_ins:
                 return self._stand_ins[number]
-            case ["exception", str(name), list(arguments)] if name in BUILTIN_EXCEPTIONS:
-                return _exception(BUILTIN_EXCEPTIONS[name], arguments)
+            case ["exception", list(kind), list(arguments)]:
+                return _exception(from_name(kind, classes_only=True), arguments)
             case ["raised", int(number), int(kind), list(arguments)]:
                 made = self._object(number, self._class(kind))
                 if isinstance(made, BaseException):
@@ -182,14 +190,14 @@ class Client:
             if not isinstance(name, str):
                 raise Malformed("a class has no name")
             bases = tuple(
-                from_name(base, classes_only=True) if base[0] == "builtin" else self._resolve(base)
+                from_name(base, classes_only=True) if base[0] == "builtin" else self.resolve(base)
                 for base in found["bases"]
             )
             if not any(isinstance(base, _StandInClass) for base in bases):
                 bases = (_StandIn, *bases)
             space: dict[str, Any] = {special: _special(special) for special in found["special"] if special in SPECIAL}
             space |= {str(method): _method(str(method)) for method in found["methods"] if str(method)[:2] != "__"}
-            space["__module__"] = "solution"
+            space |= {"__module__": "solution", "__doc__": found["doc"] if isinstance(found["doc"], str) else None}
             meta = frozenset(found["meta"]) & _META_SPECIAL
             made = _metaclass(meta)(name, bases, space)
             type.__setattr__(made, "_kodforge_client", self)
@@ -198,13 +206,15 @@ class Client:
         return self._stand_ins[number]
 
 
-def _exception(kind: type[BaseException], arguments: list[Any]) -> BaseException:
+def _exception(kind: Any, arguments: list[Any]) -> BaseException:
+    if not issubclass(kind, BaseException):
+        raise Malformed(f"{kind.__name__} is no exception")
     try:
-        return kind(*arguments)
+        made: BaseException = kind(*arguments)
     except TypeError:  # UnicodeDecodeError and its like want arguments of their own
         made = kind.__new__(kind)
         made.args = tuple(arguments)
-        return made
+    return made
 
 
 class _Module(types.ModuleType):
@@ -281,7 +291,8 @@ class _StandIn:
 
 
 class _Function(_StandIn):
-    """A function, method or other callable of the solution."""
+    # A function, method or other callable of the solution, with the docstring of that.
+    __doc__ = property(lambda self: _ask(self, "get", "__doc__"))
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         if (name := self.__dict__.get("_kodforge_answers")) and (arguments or keywords):

@@ -23,7 +23,7 @@ import re
 import statistics
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -56,10 +56,13 @@ class Writer:
     Args:
         export: the entry of a value that is not plain.
         known: objects the other side knows by their place in this list.
+        shared: numbers, by ``id``, of the containers that both sides keep.
     """
 
-    def __init__(self, export: Callable[[Any], list[Any]], known: Iterable[Any] = ()) -> None:
-        self._export = export
+    def __init__(
+        self, export: Callable[[Any], list[Any]], known: Iterable[Any] = (), shared: Mapping[int, int] | None = None
+    ) -> None:
+        self._export, self._shared = export, shared or {}
         self.objects: list[Any] = list(known)
         self._indices = {id(value): index for index, value in enumerate(self.objects)}
         self.entries: list[list[Any]] = []
@@ -79,6 +82,8 @@ class Writer:
             return value
         if kind is int and -_LARGE < value < _LARGE:
             return value
+        if (number := self._shared.get(id(value))) is not None:
+            return ["#", number]
         index = self._indices.get(id(value))
         if index is None:
             index = self._indices[id(value)] = len(self.objects)
@@ -154,13 +159,20 @@ class Reader:
     Args:
         resolve: the object that an exported entry stands for.
         known: objects that the other side refers to by their place in this list.
+        shared: by number, the containers that both sides keep.
 
     Raises:
         Malformed: from ``root`` and ``update``, where the message is none that a ``Writer`` makes.
     """
 
-    def __init__(self, heap: Any, resolve: Callable[[list[Any]], Any], known: Iterable[Any] = ()) -> None:
-        self._resolve = resolve
+    def __init__(
+        self,
+        heap: Any,
+        resolve: Callable[[list[Any]], Any],
+        known: Iterable[Any] = (),
+        shared: Mapping[int, Any] | None = None,
+    ) -> None:
+        self._resolve, self._shared = resolve, shared or {}
         self.objects: list[Any] = list(known)
         self._first = len(self.objects)
         if not isinstance(heap, list) or not all(isinstance(entry, list) and entry for entry in heap):
@@ -186,10 +198,9 @@ class Reader:
         except Exception as error:
             raise Malformed(f"a value cannot be read: {type(error).__name__}: {error}") from error
 
-    def update(self, index: int, entry: list[Any]) -> None:
-        """Give a known container the content of an entry, in place."""
+    def update(self, value: Any, entry: list[Any]) -> None:
+        """Give a container the content of an entry, in place."""
         try:
-            value = self.objects[index]
             if entry[0] == "ndarray" or entry[0] == "object_array":
                 value[...] = self._make(entry)
                 return
@@ -216,6 +227,8 @@ class Reader:
         if not isinstance(reference, list):
             return reference
         tag, index = reference
+        if tag == "#" and index in self._shared:
+            return self._shared[index]
         if tag != "@" or type(index) is not int or not 0 <= index < self._first + len(self._heap):
             raise Malformed(f"no such reference: {reference!r}"[:200])
         if index < self._first:
@@ -295,6 +308,70 @@ def _namedtuple_class(name: str, fields: tuple[str, ...]) -> Any:
     if (name, fields) not in _namedtuples:
         _namedtuples[name, fields] = namedtuple(name, fields)
     return _namedtuples[name, fields]
+
+
+class Shared:
+    """Mutable containers that both sides hold beyond one message: an argument that the solution kept, an attribute that
+    the tests hold on to. Each side tells the other what changed in them with its next message."""
+
+    def __init__(self) -> None:
+        self.objects: dict[int, Any] = {}
+        self.numbers: dict[int, int] = {}
+        self._agreed: dict[int, list[Any]] = {}
+        self.size = 0
+
+    def add(self, number: int, value: Any) -> None:
+        """Keep a container from now on."""
+        self.objects[number] = value
+        self.numbers[id(value)] = number
+        self._agreed[number] = snapshot(value)
+        self.size += len(self._agreed[number])
+
+    def stale(self) -> list[int]:
+        """Numbers of the containers that have changed since the sides last agreed."""
+        return [number for number, value in self.objects.items() if changed(self._agreed[number], value)]
+
+    def tell(self, numbers: Iterable[int], writer: Writer) -> dict[int, list[Any]]:
+        """The content of some containers, for the other side."""
+        for number in numbers:
+            self._agreed[number] = snapshot(self.objects[number])
+        return {number: writer.content(self.objects[number]) for number in numbers}
+
+    def hear(self, told: Any, reader: Reader) -> None:
+        """Take over what the other side changed.
+
+        Raises:
+            Malformed: it names what is not shared.
+        """
+        if not isinstance(told, dict) or not all(number.isdecimal() and int(number) in self.objects for number in told):
+            raise Malformed("a container that is not shared has changed")
+        for number, entry in told.items():
+            reader.update(self.objects[int(number)], entry)
+            self._agreed[int(number)] = snapshot(self.objects[int(number)])
+
+
+def snapshot(value: Any) -> list[Any]:
+    """What a mutable container holds now, for ``changed``."""
+    if isinstance(value, dict):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, list | set | deque):
+        return list(value)
+    return [bytes(value) if isinstance(value, bytearray) else value.tobytes()]
+
+
+def changed(before: list[Any], value: Any) -> bool:
+    """Whether a container holds other things than it did, or the same in another order."""
+    now = snapshot(value)
+    if isinstance(value, bytearray) or hasattr(value, "tobytes"):
+        return now != before
+    return len(now) != len(before) or not all(map(operator.is_, now, before))
+
+
+def mutable(values: Iterable[Any]) -> dict[int, Any]:
+    """The mutable containers among some values, by their place."""
+    numpy = sys.modules.get("numpy")
+    kinds = MUTABLE if numpy is None else (*MUTABLE, numpy.ndarray)
+    return {index: value for index, value in enumerate(values) if type(value) in kinds}
 
 
 MUTABLE = (list, dict, set, deque, bytearray, OrderedDict, Counter, defaultdict)

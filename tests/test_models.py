@@ -31,6 +31,8 @@ def verdict_row(coverage: Coverage | None) -> AttemptVerdict:
         verdict=Verdict.PASSED,
         reason="all passed",
         integrity_tier=Tier.SHARED,
+        tier_reason="",
+        imported=[],
         tests=[Outcome(test_id="test_a", outcome="passed", duration_s=0.1, message="")],
         coverage=coverage,
         wall_s=0.5,

@@ -67,6 +67,8 @@ def verdict(number: int, outcome: Verdict, branches_hit: int = 4, control: Verdi
         verdict=outcome,
         reason=f"because {outcome}",
         integrity_tier=Tier.SHARED,
+        tier_reason="",
+        imported=[],
         tests=[],
         coverage=Coverage(statements=4, statements_hit=4, branches=4, branches_hit=branches_hit),
         wall_s=0,

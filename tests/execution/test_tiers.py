@@ -1,0 +1,129 @@
+"""Both tiers judge realistic pairs alike, and the tests alone decide which tier a pair gets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tasks.execution.pool import SandboxPool
+from tasks.execution.tiers import forging_means, why_shared
+from tasks.models import Pair, Tier, Verdict
+from tasks.settings import Backend, TierChoice
+from tests.conftest import sandbox_settings
+from tests.corpus import right_pairs, wrong_pairs
+
+RIGHT, WRONG = right_pairs(), wrong_pairs()
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> Iterator[dict[TierChoice, dict[str, tuple[Verdict, Tier, str]]]]:
+    """What each tier says of each pair of the corpus."""
+    found = {}
+    for tier in (TierChoice.AUTO, TierChoice.SHARED):
+        update = {"tier": tier, "wall_s": 30, "memory_mb": 1024, "processes": 64}
+        with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP).model_copy(update=update)) as pool:
+            rows = pool.run_all([*RIGHT, *WRONG], coverage=False)
+        found[tier] = {row.id: (row.verdict, row.integrity_tier, row.reason) for row in rows}
+    yield found
+
+
+def test_there_are_enough_pairs():
+    assert len(RIGHT) >= 150
+    assert len({pair.id for pair in [*RIGHT, *WRONG]}) == len(RIGHT) + len(WRONG)
+
+
+@pytest.mark.parametrize("tier", [TierChoice.AUTO, TierChoice.SHARED])
+def test_right_pairs_pass(verdicts, tier):
+    assert {
+        pair.id: verdicts[tier][pair.id] for pair in RIGHT if verdicts[tier][pair.id][0] is not Verdict.PASSED
+    } == {}
+
+
+@pytest.mark.parametrize("tier", [TierChoice.AUTO, TierChoice.SHARED])
+def test_wrong_pairs_do_not(verdicts, tier):
+    assert {
+        pair.id: verdicts[tier][pair.id] for pair in WRONG if verdicts[tier][pair.id][0] is not Verdict.FAILED
+    } == {}
+
+
+def test_nine_in_ten_fit_the_isolated_tier(verdicts):
+    """What makes `auto` a good default."""
+    tiers = Counter(verdicts[TierChoice.AUTO][pair.id][1] for pair in RIGHT)
+    assert tiers[Tier.ISOLATED] / tiers.total() > 0.85
+
+
+def test_no_honest_solution_has_forging_means():
+    found = {pair.id: forging_means(pair.solution) for pair in [*RIGHT, *WRONG] if forging_means(pair.solution)}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("test", "why"),
+    [
+        ("from solution import f\ndef test_f():\n    assert f(1) == 2\n", ""),
+        ("import numpy as np, pytest\nfrom solution import f\ndef test_f():\n    assert f(1) == 2\n", ""),
+        ("import os\nfrom solution import f\n", "line 1: imports os"),
+        ("from unittest.mock import patch\n", "line 1: imports unittest.mock"),
+        ("def test_f(capsys):\n    pass\n", "line 1: uses the fixture capsys"),
+        ("from solution import A\nclass B(A):\n    pass\n", "line 2: derives B from the solution"),
+        ("class Helper:\n    pass\n", "line 1: has a class of its own, Helper"),
+        ("import solution\nsolution.LIMIT = 3\n", "line 2: changes solution from outside"),
+        ("import random\nrandom.seed(1)\n", "line 2: seeds a random generator"),
+        ("async def test_f():\n    pass\n", "line 1: is asynchronous"),
+        ("def test_f():\n    open('x')\n", "line 2: opens files"),
+    ],
+)
+def test_the_tests_decide(test, why):
+    assert why_shared(test).startswith(why)
+    assert bool(why_shared(test)) == bool(why)
+
+
+def test_isolated_alone_refuses_what_does_not_fit():
+    settings = sandbox_settings(Backend.BUBBLEWRAP).model_copy(update={"tier": TierChoice.ISOLATED, "slots": 1})
+    test = "from solution import f\ndef test_f(capsys):\n    assert f(1) == 2\n"
+    with SandboxPool(settings) as pool:
+        found = pool.run(Pair(id="x", solution="def f(x):\n    return x + 1\n", test=test), coverage=False)
+    assert (found.verdict, found.reason) == (
+        Verdict.ERROR,
+        "the tests cannot be isolated from the solution: line 2: uses the fixture capsys",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "solution", "test"),
+    [
+        ("hash seed", "def f():\n    return list({'a', 'b', 'c', 'd', 'e'})\n", "assert f() == {order}"),
+        ("order", "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n", ""),
+        (
+            "randomness",
+            "import random\ndef f():\n    return random.random()\n",
+            "assert f() < 0.9999999 and f() == {value}",
+        ),
+    ],
+)
+def test_flaky_pairs_are_found(name, solution, test):
+    """A pair that passes as written, and not under other seeds or in another order."""
+    settings = sandbox_settings(Backend.BUBBLEWRAP).model_copy(update={"slots": 1, "reruns": 4})
+    if name == "order":
+        tests = "from solution import f\n" + "".join(
+            f"def test_{n}():\n    assert f({n}) == {n + 1}\n" for n in range(5)
+        )
+    else:
+        look = SandboxPool(settings.model_copy(update={"reruns": 0}))
+        with look:
+            shown = "from solution import f\ndef test_f():\n    assert repr(f()) == ''\n"
+            said = look.run(Pair(id="x", solution=solution, test=shown), coverage=False).reason
+        value = (
+            said.split('assert "')[-1].split('"')[0] if 'assert "' in said else said.split("assert '")[-1].split("'")[0]
+        )
+        tests = f"from solution import f\ndef test_f():\n    assert repr(f()) == {value!r}\n"
+    with SandboxPool(settings) as pool:
+        assert pool.run(Pair(id="x", solution=solution, test=tests), coverage=False).verdict is Verdict.FLAKY
+        steady = Pair(
+            id="y",
+            solution="def f():\n    return 1\n",
+            test="from solution import f\ndef test_f():\n    assert f() == 1\n",
+        )
+        assert pool.run(steady, coverage=False).verdict is Verdict.PASSED
