@@ -163,7 +163,7 @@ class Server(Party):
         ]
         return {
             "name": kind.__name__,
-            "doc": kind.__doc__,
+            "doc": kind.__doc__ if isinstance(kind.__doc__, str) else None,
             "methods": methods,
             "bases": bases,
             "special": special,
