@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import fcntl
 import os
@@ -73,15 +72,6 @@ def arrange(descriptors: dict[int, int]) -> None:
             os.closerange(low + 1, high)
 
 
-def stay_on_this_cpu() -> None:
-    """Keep this process and its children on the CPU they are on.
-
-    For processes that take turns: a message between them then costs a third of what it costs from CPU to CPU.
-    """
-    with contextlib.suppress(OSError):
-        os.sched_setaffinity(0, {_LIBC.sched_getcpu()})
-
-
 def _filter() -> bytes:
     """A seccomp program (classic BPF): refused calls fail with EPERM; a foreign architecture's calls kill."""
     architecture, column = _ARCHITECTURES[platform.machine()]
@@ -96,36 +86,43 @@ def _filter() -> bytes:
     return b"".join(struct.pack("HBBI", *line) for line in code)
 
 
-def _refuse_calls() -> None:
-    if platform.machine() not in _ARCHITECTURES:
-        return
-    code = _filter()
-    buffer = ctypes.create_string_buffer(code)
-    program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
-    _LIBC.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    if _LIBC.prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.c_char_p(program), 0, 0):
-        raise OSError(ctypes.get_errno(), "the kernel takes no seccomp filter")
+class Confinement:
+    """What a child gives up. To be made in the process that forks, when it has imported all that it will."""
+
+    def __init__(self) -> None:
+        with open("/proc/self/statm", encoding="ascii") as statm:
+            self._memory = int(statm.read().split()[0]) * resource.getpagesize()
+        self._program = b""
+        if platform.machine() in _ARCHITECTURES:
+            code = _filter()
+            self._code = ctypes.create_string_buffer(code)
+            self._program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(self._code))
+
+    def give_up(self, uid: int, limits: dict[str, Any]) -> None:
+        """Become another user, and take on the limits of a case."""
+        if os.getuid() == 0:
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+        cpu = int(limits["wall_s"]) + 2
+        for kind, value in (
+            (resource.RLIMIT_AS, self._memory + (limits["memory_mb"] << 20)),  # on top of interpreter and libraries
+            (resource.RLIMIT_FSIZE, limits["disk_mb"] << 20),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_NOFILE, HIGHEST_FD),
+            (resource.RLIMIT_NPROC, limits["processes"]),
+            (resource.RLIMIT_CPU, cpu),
+            (resource.RLIMIT_MSGQUEUE, 0),
+        ):
+            resource.setrlimit(kind, (value, value))
+        if self._program:
+            _LIBC.prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+            if _LIBC.prctl(_SET_SECCOMP, _FILTER_MODE, ctypes.c_char_p(self._program), 0, 0):
+                raise OSError(ctypes.get_errno(), "the kernel takes no seccomp filter")
+        forbid_inspection()
+        sys.setrecursionlimit(1000)
 
 
-def give_up(uid: int, limits: dict[str, Any]) -> None:
-    """Become another user, and take on the limits of a case."""
-    if os.getuid() == 0:
-        os.setgroups([])
-        os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        already = int(statm.read().split()[0]) * resource.getpagesize()
-    cpu = int(limits["wall_s"]) + 2
-    for kind, value in (
-        (resource.RLIMIT_AS, already + (limits["memory_mb"] << 20)),  # on top of interpreter and preloaded libraries
-        (resource.RLIMIT_FSIZE, limits["disk_mb"] << 20),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, HIGHEST_FD),
-        (resource.RLIMIT_NPROC, limits["processes"]),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_MSGQUEUE, 0),
-    ):
-        resource.setrlimit(kind, (value, value))
-    _refuse_calls()
-    forbid_inspection()
-    sys.setrecursionlimit(1000)
+def this_cpu() -> int:
+    """The CPU that this process runs on."""
+    return int(_LIBC.sched_getcpu())

@@ -40,10 +40,7 @@ class _Arcs:
 
 
 class Measure:
-    """Measures branches of the files named ``solution.py``.
-
-    To be made, and so warmed up, before any child is forked.
-    """
+    """Measures branches of the files named ``solution.py``."""
 
     def __init__(self) -> None:
         self._coverage = coverage.Coverage(
@@ -76,3 +73,7 @@ class Measure:
             "branches": numbers.n_branches,
             "branches_hit": numbers.n_executed_branches,
         }
+
+
+MEASURE = Measure()
+"""Made, and so warmed up, where this module is imported: in the boxes that measure, before any child is forked."""

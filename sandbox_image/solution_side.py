@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import functools
+import gc
 import importlib
 import sys
 import traceback
 import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from sandbox_image.channel import BUILTIN_EXCEPTIONS, Channel, Party, by_name, from_name, is_atom
-from sandbox_image.values import SPECIAL, Malformed, changed, mutable, snapshot
+from sandbox_image.channel import BUILTIN_EXCEPTIONS, Channel, Frame, Party, by_name, from_name, is_atom
+from sandbox_image.values import MUTABLE, SPECIAL, Malformed, changed, mutable, snapshot
 
 _FUNCTIONS = (
     types.FunctionType,
@@ -21,6 +22,9 @@ _FUNCTIONS = (
     functools.partial,
     functools._lru_cache_wrapper,
 )
+
+
+_CONTAINERS = (*MUTABLE, tuple, frozenset)
 
 
 class Server(Party):
@@ -40,24 +44,25 @@ class Server(Party):
         """Answer until the tests are over or gone."""
         while True:
             frame = self.channel.receive()
-            if frame["op"] == "finish":
+            if type(frame) is dict and frame["op"] == "finish":
                 self.channel.send(self._finish())
                 return
             self.channel.send(self._answer(frame))
 
-    def _answer(self, frame: dict[str, Any]) -> dict[str, Any]:
+    def _answer(self, frame: Frame) -> Frame:
+        if type(frame) is list:
+            op, ref, name, *atoms = frame
+            return self._reply(op, self._objects[ref], name, (atoms, {}), [])
+        assert isinstance(frame, dict)
         match frame["op"]:
             case "import":
                 return self._import()
             case "describe":
                 return self._describe(self._objects[frame["ref"]])
-        if "plain" in frame:
-            return self._reply(frame, frame["plain"], {}, [], {})
-        (arguments, keywords), reader = self.unpack(frame)
-        parents = references(reader.entries)
-        kept = reader.objects
+        call, reader = self.unpack(frame)
+        given = reader.objects
         del reader
-        return self._reply(frame, arguments, keywords, kept, parents)
+        return self._reply(frame["op"], self._objects[frame["ref"]], frame["name"], call, given)
 
     def _import(self) -> dict[str, Any]:
         try:
@@ -67,9 +72,10 @@ class Server(Party):
         public = getattr(module, "__all__", [name for name in dir(module) if not name.startswith("_")])
         return {"module": self._number(module), "names": list(map(str, public))}
 
-    def _operation(self, frame: dict[str, Any], arguments: Any, keywords: dict[str, Any]) -> Any:
-        target, name = self._objects[frame["ref"]], frame["name"]
-        match frame["op"]:
+    def _operation(self, op: str, target: Any, name: str, arguments: Any, keywords: dict[str, Any]) -> Any:
+        match op:
+            case "call":
+                return target(*arguments, **keywords)
             case "method":
                 return getattr(target, name)(*arguments, **keywords)
             case "get":
@@ -78,47 +84,62 @@ class Server(Party):
                 return setattr(target, name, *arguments)
             case "delete":
                 return delattr(target, name)
-            case "call":
-                return target(*arguments, **keywords)
             case "special":
                 return getattr(type(target), name)(target, *arguments, **keywords)
-        raise Malformed(f"no such operation: {frame['op']}")
+        raise Malformed(f"no such operation: {op}")
 
-    def _reply(
-        self, frame: dict[str, Any], arguments: Any, keywords: Any, given: list[Any], parents: Mapping[int, int]
-    ) -> dict[str, Any]:
-        """The result, the arguments that the call changed in place, and which containers the solution keeps."""
+    def _reply(self, op: str, target: Any, name: str, call: tuple[Any, Any], given: list[Any]) -> Frame:
+        """The result, the arguments that the call changed in place, and which containers the solution keeps.
+
+        Args:
+            call: arguments and keywords.
+            given: all values that came with the call.
+        """
+        arguments, keywords = call
         containers = mutable(given)
         before = {index: snapshot(value) for index, value in containers.items()}
         more: dict[str, Any] = {}
         try:
-            result = self._operation(frame, arguments, keywords)
+            result = self._operation(op, target, name, arguments, keywords)
         except BaseException as error:
             result = error
             more = {"raised": True, "note": _where(error)}
             error.__traceback__ = None  # it holds the call's frames, and they its arguments
         if is_atom(result) and not given and not self.shared.stale():
-            return {"plain": result}
-        del arguments, keywords
+            return [result]
+        del target, arguments, keywords
         fields, writer = self.pack(result, given)
         fields["changed"] = {
             index: writer.content(value) for index, value in containers.items() if changed(before[index], value)
         }
         writer.root(None)  # puts on the heap what the changed containers now hold
         before.clear()
-        inside = references([*writer.entries, *fields["changed"].values(), *fields.get("sync", {}).values()])
-        total = writer.objects
+        values = writer.objects
         del writer, containers
-        # Beyond what is counted: this list, `given` for arguments, the result's own name, the loop, the call.
-        keep = []
-        for index, value in mutable(total).items():
-            own = 3 + (2 if index < len(given) else 0) + (value is result)
-            if index < len(given):
-                own += parents.get(index, 0) - inside.get(index, 0)
-            if sys.getrefcount(value) - 1 > own + inside.get(index, 0) and id(value) not in self.shared.numbers:
-                keep.append(index)
-        fields["keep"] = {index: self._share(total[index]) for index in keep}
+        fields["keep"] = {index: self._share(values[index]) for index in self._kept(values, given, result)}
         return {**fields, **more}
+
+    def _kept(self, values: list[Any], given: list[Any], result: Any) -> list[int]:
+        """Which mutable containers of a reply something refers to that is not of the reply: the solution keeps them.
+
+        Args:
+            values: all values of the reply; first among them, and in ``given`` as well, those of the call.
+            result: one of them, which the caller has a name for.
+        """
+        places = [index for index in mutable(values) if id(values[index]) not in self.shared.numbers]
+        if not places:
+            return []
+        ids = {id(values[index]) for index in places}
+        holders = [value for value in values if type(value) in _CONTAINERS]
+        inside = Counter(filter(ids.__contains__, map(id, gc.get_referents(*holders))))
+        del holders
+        return [
+            index
+            for index in places
+            # This list and the call of getrefcount are two; the caller's name and this one's for the result two more.
+            if sys.getrefcount(values[index]) - 2
+            > inside[id(values[index])] + (index < len(given)) + 2 * (values[index] is result)
+        ]
 
     def _share(self, value: Any) -> int:
         number = len(self.shared.objects)
@@ -189,9 +210,10 @@ class Server(Party):
         self.channel.send({"callback": number, "method": method, **self.pack((arguments, keywords))[0]})
         while True:
             frame = self.channel.receive()
-            if "op" in frame:
+            if isinstance(frame, list) or "op" in frame:
                 self.channel.send(self._answer(frame))
                 continue
+            assert isinstance(frame, dict)
             value, _ = self.unpack(frame)
             if frame.get("raised"):
                 raise value
@@ -215,18 +237,9 @@ def _own(kind: type, name: str, root: type = object) -> bool:
 
 
 def _where(error: BaseException) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith("/solution.py")]
-    return f"solution.py:{frames[-1].lineno}, in {frames[-1].name}" if frames else ""
-
-
-def references(entries: Iterable[Any]) -> Counter[int]:
-    """How often the entries of a heap refer to each of its places."""
-    found: Counter[int] = Counter()
-    waiting = list(entries)
-    while waiting:
-        entry = waiting.pop()
-        if len(entry) == 2 and entry[0] == "@":
-            found[entry[1]] += 1
-        else:
-            waiting.extend(part for part in entry if type(part) is list)
-    return found
+    places = [
+        (line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename.endswith("/solution.py")
+    ]
+    return f"solution.py:{places[-1][0]}, in {places[-1][1]}" if places else ""

@@ -14,7 +14,7 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from sandbox_image.channel import Channel, Gone, Party, by_name, from_name, is_atom
+from sandbox_image.channel import Channel, Frame, Gone, Party, by_name, from_name, is_atom
 from sandbox_image.values import BINARY, COMPARISONS, SPECIAL, Malformed
 
 _PLAIN_METHODS = frozenset(name for kind in (str, bytes, list, dict, set, int, float) for name in dir(kind))
@@ -48,7 +48,7 @@ class Client(Party):
         Raises:
             BaseException: whatever its import raises.
         """
-        found = self._ask({"op": "import"})
+        found = self._ask_object({"op": "import"})
         if "raised" in found:
             self._raise(self._read(found), found)
         module = _Module("solution")
@@ -60,20 +60,21 @@ class Client(Party):
 
     def finish(self) -> dict[str, Any]:
         """Tell the solution's process that the tests are over; what it says of itself."""
-        return self._ask({"op": "finish"})
+        return self._ask_object({"op": "finish"})
 
     def operation(self, op: str, number: int, name: str, *arguments: Any, **keywords: Any) -> Any:
         """One operation on an object of the solution."""
-        frame = {"op": op, "ref": number, "name": name}
         known: list[Any] = []
         if not keywords and all(map(is_atom, arguments)) and not self.shared.stale():
-            found = self._ask({**frame, "plain": arguments})
+            found = self._ask([op, number, name, *arguments])
         else:
             fields, writer = self.pack((arguments, keywords))
             known = writer.objects
-            found = self._ask({**frame, **fields})
-        if "plain" in found and is_atom(found["plain"]):
-            return found["plain"]
+            found = self._ask({"op": op, "ref": number, "name": name, **fields})
+        if isinstance(found, list):
+            if len(found) != 1 or isinstance(found[0], list | dict):
+                self._stop("malformed", "an answer is no atom")
+            return found[0]
         result = self._read(found, known)
         if "raised" in found:
             self._raise(result, found)
@@ -101,10 +102,16 @@ class Client(Party):
         """End the case: the tests use what cannot cross."""
         self._stop("unportable", what)
 
-    def _ask(self, frame: dict[str, Any]) -> dict[str, Any]:
+    def _ask_object(self, frame: dict[str, Any]) -> dict[str, Any]:
+        found = self._ask(frame)
+        if not isinstance(found, dict):
+            self._stop("malformed", "an answer is no object")
+        return found
+
+    def _ask(self, frame: Frame) -> Frame:
         try:
             self.channel.send(frame)
-            while "callback" in (found := self.channel.receive()):
+            while isinstance(found := self.channel.receive(), dict) and "callback" in found:
                 self.channel.send(self._called_back(found))
         except Gone:
             self._stop("gone", "the solution's process is gone")
@@ -185,7 +192,7 @@ class Client(Party):
     def _class(self, number: int) -> Any:
         """The stand-in for a class: same name, same bases, and the special methods that it has."""
         if number not in self._stand_ins:
-            found = self._ask({"op": "describe", "ref": number})
+            found = self._ask_object({"op": "describe", "ref": number})
             name = found["name"]
             if not isinstance(name, str):
                 raise Malformed("a class has no name")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import threading
+from functools import lru_cache
 
 _lock = threading.Lock()
 
@@ -20,3 +21,13 @@ def parse(source: str) -> ast.Module:
     """
     with _lock:
         return ast.parse(source)
+
+
+@lru_cache(maxsize=128)
+def nodes(source: str) -> tuple[ast.AST, ...]:
+    """All nodes of a source, its module first, for several readers; not to be changed.
+
+    Raises:
+        SyntaxError: the source does not parse; also what else ``parse`` raises.
+    """
+    return tuple(ast.walk(parse(source)))

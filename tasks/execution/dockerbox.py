@@ -14,11 +14,12 @@ from typing import Any
 from docker.errors import DockerException, ImageNotFound, NotFound
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.box import Box
+from tasks.execution.box import Box, Flavour
 from tasks.execution.environment import SUPERVISOR_LABEL, docker_client, supervisor_digest
 from tasks.settings import Sandbox
 
 OWNER = "kodforge.owner"
+_USER = "64000"
 _CAPABILITIES = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER"]
 
 
@@ -152,8 +153,8 @@ def _client() -> Any:
     return client
 
 
-def start_box(settings: Sandbox, hash_seed: int) -> Box:
-    """Start a box with a PYTHONHASHSEED.
+def start_box(settings: Sandbox, flavour: Flavour) -> Box:
+    """Start a box.
 
     Raises:
         SandboxUnavailable: no daemon, no image, or the container does not come up.
@@ -166,6 +167,7 @@ def start_box(settings: Sandbox, hash_seed: int) -> Box:
     try:
         container = client.containers.create(
             settings.image,
+            [_USER, *flavour.preload],
             stdin_open=True,
             network_mode="none",
             read_only=True,
@@ -179,7 +181,7 @@ def start_box(settings: Sandbox, hash_seed: int) -> Box:
             memswap_limit=memory,
             log_config={"Type": "none"},
             labels={OWNER: _owner()},
-            environment={"PYTHONHASHSEED": str(hash_seed)},
+            environment={"PYTHONHASHSEED": str(flavour.hash_seed)},
             ulimits=[],
         )
     except DockerException as error:

@@ -7,7 +7,7 @@ import builtins
 import re
 from collections.abc import Iterator, Sequence
 
-from tasks.syntax import parse
+from tasks.syntax import nodes
 
 _COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
 
@@ -46,7 +46,13 @@ def expected_tests(source: str) -> list[str]:
                 if case or (node.name.startswith("Test") and not has_init):
                     yield from visit(node.body, f"{prefix}{node.name}::", case)
 
-    return list(dict.fromkeys(visit(parse(source).body, "", False)))
+    return list(dict.fromkeys(visit(_module(source).body, "", False)))
+
+
+def _module(source: str) -> ast.Module:
+    module = nodes(source)[0]
+    assert isinstance(module, ast.Module)
+    return module
 
 
 _SETUP = re.compile(
@@ -59,7 +65,7 @@ def is_plain(source: str) -> bool:
 
     Calling one after another then finds the same passes as pytest does.
     """
-    tree = parse(source)
+    tree = _module(source)
     scopes: list[Sequence[ast.stmt]] = [tree.body]
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
@@ -75,7 +81,7 @@ def is_plain(source: str) -> bool:
                 return False
             if _SETUP.fullmatch(getattr(node, "name", "")) or (depth and isinstance(node, ast.ClassDef)):
                 return False
-    named = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    named = {node.id for node in nodes(source) if isinstance(node, ast.Name)}
     return not any(_SETUP.fullmatch(name) for name in named) and "fixture" not in source
 
 
@@ -101,7 +107,7 @@ def _tests_within(node: ast.stmt) -> bool:
 def entry_points(source: str) -> list[str]:
     """Names that the tests take from ``solution`` and use, sorted; empty where the source does not parse."""
     try:
-        tree = parse(source)
+        found_nodes = nodes(source)
     except (SyntaxError, ValueError):
         return []
     imported: dict[str, str] = {}
@@ -110,7 +116,7 @@ def entry_points(source: str) -> list[str]:
     bound = set(dir(builtins))
     used: set[str] = set()
     attributes: set[tuple[str, str]] = set()
-    for node in ast.walk(tree):
+    for node in found_nodes:
         match node:
             case ast.ImportFrom(module="solution", level=0):
                 for alias in node.names:

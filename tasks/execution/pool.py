@@ -9,21 +9,22 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.box import Box
+from tasks.execution.box import USUAL_HASH_SEED, Box, Flavour
 from tasks.execution.expected import entry_points, expected_tests, is_plain
 from tasks.execution.facts import Facts, read_facts
-from tasks.execution.protocol import Case, Evidence, Kind, Limits, fits
-from tasks.execution.slots import USUAL_HASH_SEED, BoxKiller, Flavour, Slots
+from tasks.execution.protocol import Case, Evidence, Kind, Limits
+from tasks.execution.slots import BoxKiller, Slots
 from tasks.execution.tiers import forging_means, why_shared
 from tasks.execution.verdicts import judge, judge_output, outcomes_of
 from tasks.models import Pair, PairVerdict, TestOutcome, Tier, Verdict
 from tasks.settings import Sandbox, TierChoice
 
 _SLOW_IMPORTS = {"pandas": ("numpy", "pandas"), "numpy": ("numpy",)}
+_MEASURE = "sandbox_image.measure"
 _IN_FLIGHT_PER_SLOT = 4
 
 
@@ -126,9 +127,8 @@ class SandboxPool:
         expected, refusal = _screen(pair)
         if refusal is not None:
             return _Judged(*refusal)
-        plain = seed is None and is_plain(pair.test)
-        case = self._case(pair, coverage, seed).model_copy(update={"plain": plain, "expected": expected})
-        if not fits(case):
+        case = replace(self._case(pair, coverage, seed), plain=is_plain(pair.test), expected=expected)
+        if not case.fits():
             return _Judged(Verdict.ERROR, "solution and tests are too large")
         why = "asked for" if self.settings.tier is TierChoice.SHARED else why_shared(pair.test)
         if not why:
@@ -151,7 +151,7 @@ class SandboxPool:
         evidence = self._run(kind, case, seed)
         facts = read_facts(evidence.said, case.token)
         if facts.stopped and facts.stopped.stopped == "plain":
-            case = case.model_copy(update={"plain": False})
+            case = replace(case, plain=False)
             evidence = self._run(kind, case, seed)
             facts = read_facts(evidence.said, case.token)
         found = _Judged(*judge(expected, evidence, facts), runs=[evidence], facts=facts)
@@ -162,7 +162,6 @@ class SandboxPool:
 
     def _case(self, pair: Pair, coverage: bool, seed: int | None, stdin: str = "") -> Case:
         return Case(
-            id=pair.id,
             files={**{file.name: file.content for file in pair.files}, "solution.py": pair.solution},
             test=pair.test,
             stdin=stdin,
@@ -181,6 +180,8 @@ class SandboxPool:
     def _run(self, kind: Kind, case: Case, seed: int | None) -> Evidence:
         text = case.files["solution.py"] + case.test
         preload = next((modules for name, modules in _SLOW_IMPORTS.items() if name in text), ())
+        if case.coverage:
+            preload = (*preload, _MEASURE)
         return self._slots.run(kind, case, Flavour(preload, USUAL_HASH_SEED if seed is None else seed))
 
     def _row(self, pair: Pair, judged: _Judged) -> PairVerdict:
@@ -258,7 +259,7 @@ _LIMITS = Limits(wall_s=30, memory_mb=512, output_kb=64, processes=16, disk_mb=1
 def _canary(box: Box) -> bool:
     """Whether a box passes a pair that is known to be good."""
     files = {"solution.py": _GOOD.solution}
-    case = Case(id="canary", files=files, test=_GOOD.test, coverage=False, limits=_LIMITS)
+    case = Case(files=files, test=_GOOD.test, limits=_LIMITS)
     evidence = box.run(Kind.APART, case)
     return judge(expected_tests(_GOOD.test), evidence, read_facts(evidence.said, ""))[0] is Verdict.PASSED
 

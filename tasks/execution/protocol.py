@@ -1,15 +1,17 @@
-"""Frames between host and box: a 4-byte big-endian length, then JSON. Nothing is ever unpickled.
+"""What goes between host and box. Nothing is ever unpickled.
 
-To the box, a byte of kind goes before the length, so that its first process can pass a case on without reading it.
+To the box: a header, then each child's half of the case as JSON. The first process of the box passes the halves on
+without reading them. From the box: frames of a byte of kind, four bytes of length (big-endian), and content.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Literal, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -17,24 +19,16 @@ from tasks.errors import SandboxUnavailable
 
 T = TypeVar("T", bound=BaseModel)
 
-MAX_TO_BOX = 64 << 20
-MAX_FROM_BOX = 128 << 20
-
-
-class _Frame(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Limits(_Frame):
-    wall_s: float
-    memory_mb: int
-    output_kb: int
-    processes: int
-    disk_mb: int
+HEADER = struct.Struct(">cIdIII")
+FRAME = struct.Struct(">cI")
+READY, SAID, OUTPUT, ERRORS, DONE = b"R", b"S", b"O", b"E", b"D"
+MAX_HALF = 64 << 20
+MAX_SAID = 4 << 20
+_MAX_JSON = 1 << 16
 
 
 class Kind(StrEnum):
-    """How a case runs; the byte that goes before its frame."""
+    """How a case runs; the first byte of its header."""
 
     APART = "A"
     """Tests and solution in two processes."""
@@ -44,7 +38,17 @@ class Kind(StrEnum):
     """A program that reads standard input."""
 
 
-class Case(_Frame):
+@dataclass(frozen=True)
+class Limits:
+    wall_s: float
+    memory_mb: int
+    output_kb: int
+    processes: int
+    disk_mb: int
+
+
+@dataclass(frozen=True)
+class Case:
     """One thing to run.
 
     Attributes:
@@ -55,22 +59,43 @@ class Case(_Frame):
         seed: of the test order and the random generators in a run that looks for flakiness; None runs as written.
     """
 
-    id: str
     files: dict[str, str]
+    limits: Limits
     test: str = ""
     plain: bool = False
-    expected: list[str] = []
+    expected: list[str] = field(default_factory=list)
     stdin: str = ""
     token: str = ""
-    coverage: bool
+    coverage: bool = False
     seed: int | None = None
-    limits: Limits
+
+    def halves(self, kind: Kind) -> list[bytes]:
+        """What each child is given: the solution's process nothing of the tests, the tests' nothing of the solution."""
+        common = {"limits": asdict(self.limits), "seed": self.seed, "coverage": self.coverage}
+        files = {"files": self.files}
+        tests = {"test": self.test, "token": self.token, "plain": self.plain, "expected": self.expected}
+        given: list[dict[str, Any]]
+        match kind:
+            case Kind.APART:
+                given = [files, tests]
+            case Kind.TOGETHER:
+                given = [files | tests]
+            case Kind.PROGRAM:
+                given = [files | {"stdin": self.stdin}]
+        return [json.dumps(common | half).encode() for half in given]
+
+    def fits(self) -> bool:
+        """Whether the box takes so much."""
+        return len(self.halves(Kind.TOGETHER)[0]) + len(self.stdin) <= MAX_HALF
+
+
+class _Frame(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Ready(_Frame):
     """The box's first frame."""
 
-    type: Literal["ready"]
     python: str = Field(max_length=100)
 
 
@@ -82,8 +107,7 @@ class End(_Frame):
 class Evidence(_Frame):
     """What the supervisor saw of one case, and, unread, what the children said of it (``said``)."""
 
-    type: Literal["evidence"]
-    id: str
+    number: int
     exit_code: int | None
     signal: int | None
     solution_end: End | None = Field(description="How the solution's own process ended, where it has one.")
@@ -91,12 +115,12 @@ class Evidence(_Frame):
     output_exceeded: bool
     leftover_processes: int
     clean: bool = Field(description="Nothing of the case stayed in the box.")
-    said: str = Field(description="The facts of the process with the tests, a JSON object per line.")
-    output: str
-    errors: str = Field(description="Standard error of a program.")
     wall_s: float
     cpu_s: float
     peak_mb: float
+    said: str = Field(description="The facts of the process with the tests, a JSON object per line.")
+    output: str
+    errors: str = Field(description="Standard error of a program.")
 
 
 class Transport(Protocol):
@@ -118,41 +142,64 @@ class Transport(Protocol):
         """End the box and all that runs in it."""
 
 
-def _framed(kind: str, content: bytes) -> bytes:
-    return struct.pack(">cI", kind.encode(), len(content)) + content
-
-
-def send_case(transport: Transport, kind: Kind, case: Case, deadline: float) -> None:
+def send_case(transport: Transport, kind: Kind, number: int, case: Case, deadline: float) -> None:
     """Raises:
     SandboxUnavailable: the box does not take it.
     """
-    transport.send(_framed(kind, case.model_dump_json().encode()), deadline)
+    halves = case.halves(kind)
+    sizes = [*map(len, halves), 0][:2]
+    header = HEADER.pack(kind.encode(), number, case.limits.wall_s, case.limits.output_kb << 10, *sizes)
+    transport.send(header + b"".join(halves), deadline)
 
 
-def send_preload(transport: Transport, modules: Sequence[str], deadline: float) -> None:
-    """Have the box import libraries before it forks.
-
-    Raises:
-        SandboxUnavailable: the box does not take it.
-    """
-    transport.send(_framed("L", json.dumps(list(modules)).encode()), deadline)
-
-
-def fits(case: Case) -> bool:
-    """Whether the case is small enough for one frame."""
-    return len(case.model_dump_json().encode()) <= MAX_TO_BOX
-
-
-def receive(transport: Transport, kind: type[T], deadline: float) -> T:
-    """The box's next frame, bounded and validated.
+def receive_ready(transport: Transport, deadline: float) -> Ready:
+    """The box's greeting.
 
     Raises:
-        SandboxUnavailable: it is too large, not of this kind, or does not come before the deadline.
+        SandboxUnavailable: it does not come before the deadline, or is none.
     """
-    (size,) = struct.unpack(">I", transport.receive(4, deadline))
-    if size > MAX_FROM_BOX:
-        raise SandboxUnavailable(f"the box announced a frame of {size} bytes, allowed are {MAX_FROM_BOX}")
+    _, content = _frame(transport, {READY: _MAX_JSON}, deadline)
+    return _valid(Ready, _json(content))
+
+
+def receive_evidence(transport: Transport, limits: Limits, deadline: float) -> Evidence:
+    """The evidence of one case.
+
+    Raises:
+        SandboxUnavailable: it is too much, malformed, or does not come before the deadline.
+    """
+    allowed = {SAID: MAX_SAID, OUTPUT: limits.output_kb << 10, ERRORS: limits.output_kb << 10, DONE: _MAX_JSON}
+    found: dict[bytes, bytearray] = defaultdict(bytearray)
+    while DONE not in found:
+        kind, content = _frame(transport, allowed, deadline)
+        allowed[kind] -= len(content)
+        found[kind] += content
+    texts = {name: found[kind].decode("utf-8", "replace") for name, kind in _TEXTS.items()}
+    return _valid(Evidence, {**_json(found[DONE]), **texts})
+
+
+_TEXTS = {"said": SAID, "output": OUTPUT, "errors": ERRORS}
+
+
+def _frame(transport: Transport, allowed: dict[bytes, int], deadline: float) -> tuple[bytes, bytes]:
+    kind, size = FRAME.unpack(transport.receive(FRAME.size, deadline))
+    if size > allowed.get(kind, -1):
+        raise SandboxUnavailable(f"the box announced a frame {kind!r} of {size} bytes, which it must not send")
+    return kind, transport.receive(size, deadline)
+
+
+def _json(content: bytes | bytearray) -> dict[str, Any]:
     try:
-        return kind.model_validate_json(transport.receive(size, deadline))
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise SandboxUnavailable(f"the box sent a frame that is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise SandboxUnavailable("the box sent a frame that is no JSON object")
+    return found
+
+
+def _valid(kind: type[T], found: dict[str, Any]) -> T:
+    try:
+        return kind.model_validate(found)
     except ValidationError as error:
         raise SandboxUnavailable(f"the box sent a malformed frame: {error.errors(include_url=False)[:1]}") from error

@@ -6,25 +6,13 @@ import contextlib
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from tasks.errors import SandboxUnavailable
 from tasks.execution import bubblewrap, dockerbox
-from tasks.execution.box import Box
+from tasks.execution.box import Box, Flavour
 from tasks.execution.environment import site_digest
 from tasks.execution.protocol import Case, Evidence, Kind
 from tasks.settings import Backend, Sandbox
-
-USUAL_HASH_SEED = 0
-
-
-@dataclass(frozen=True)
-class Flavour:
-    """What a box was started with. Each has a box of its own: a hash seed is for life, and every fork of a process
-    that has pandas costs several times what a fork of a plain one does."""
-
-    preload: tuple[str, ...] = ()
-    hash_seed: int = USUAL_HASH_SEED
 
 
 class BoxKiller(Exception):
@@ -51,7 +39,7 @@ class Slots:
     def __init__(self, settings: Sandbox, canary: Callable[[Box], bool]) -> None:
         self.settings, self._canary = settings, canary
         self.backend = resolve_backend(settings)
-        self._start: Callable[[Sandbox, int], Box]
+        self._start: Callable[[Sandbox, Flavour], Box]
         if self.backend is Backend.DOCKER:
             self._start, self.image = dockerbox.start_box, dockerbox.image_id(settings.image)
         else:
@@ -72,7 +60,7 @@ class Slots:
             try:
                 if not slot and not self._closed.is_set():
                     with contextlib.suppress(SandboxUnavailable):
-                        slot[Flavour()] = self._box(Flavour())
+                        slot[Flavour()] = self._start(self.settings, Flavour())
             finally:
                 self._free.put(slot)
 
@@ -82,12 +70,6 @@ class Slots:
         for _ in range(self.settings.slots):
             for box in self._free.get().values():
                 box.close()
-
-    def _box(self, flavour: Flavour) -> Box:
-        box = self._start(self.settings, flavour.hash_seed)
-        if flavour.preload:
-            box.preload(flavour.preload)
-        return box
 
     def run(self, kind: Kind, case: Case, flavour: Flavour) -> Evidence:
         """Run a case in a box of a flavour, once more in a fresh one if it dies under the case.
@@ -99,7 +81,7 @@ class Slots:
         slot = self._free.get()
         try:
             for _ in range(2):
-                box = slot.pop(flavour, None) or self._box(flavour)
+                box = slot.pop(flavour, None) or self._start(self.settings, flavour)
                 try:
                     evidence = box.run(kind, case)
                 except SandboxUnavailable as error:
@@ -111,7 +93,7 @@ class Slots:
                 else:
                     slot[flavour] = box
                 return evidence
-            box = slot[flavour] = self._box(flavour)
+            box = slot[flavour] = self._start(self.settings, flavour)
             if not self._canary(box):
                 raise death
             raise BoxKiller

@@ -6,8 +6,9 @@ The tests alone decide the tier: a solution must not be able to choose the weake
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 
-from tasks.syntax import parse
+from tasks.syntax import nodes
 
 _IMPORTS = frozenset(
     [
@@ -90,17 +91,17 @@ def why_shared(test: str) -> str:
     Raises:
         SyntaxError: the tests do not parse.
     """
-    tree = parse(test)
-    ours = _solution_names(tree)
-    for node in ast.walk(tree):
+    found = nodes(test)
+    ours = _solution_names(found)
+    for node in found:
         if why := _why(node, ours):
             return f"line {getattr(node, 'lineno', 0)}: {why}"
     return ""
 
 
-def _solution_names(tree: ast.Module) -> set[str]:
+def _solution_names(found: Iterable[ast.AST]) -> set[str]:
     names = set()
-    for node in ast.walk(tree):
+    for node in found:
         if isinstance(node, ast.ImportFrom) and node.module == "solution":
             names |= {alias.asname or alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
@@ -224,14 +225,14 @@ def forging_means(solution: str) -> str:  # noqa: PLR0912 - a table
     Raises:
         SyntaxError: the solution does not parse.
     """
-    tree = parse(solution)
+    parts = nodes(solution)
     modules = {
         alias.asname or alias.name.partition(".")[0]
-        for node in ast.walk(tree)
+        for node in parts
         if isinstance(node, ast.Import)
         for alias in node.names
     }
-    for node in ast.walk(tree):
+    for node in parts:
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=ast.Store()) if owner in modules:
                 return f"line {node.lineno} changes {owner}.{attribute}"

@@ -176,9 +176,9 @@ def _lines(text: str) -> list[str]:
 
 
 def what_failed(message: str) -> str:
-    """The line of pytest's message that names the error, cut to 300 characters."""
-    errors = [line for line in message.splitlines() if line.startswith("E ")]
-    return errors[0][1:].strip()[:300] if errors else last_line(message)
+    """What a message says on the error, on one line, cut to 300 characters."""
+    errors = [line[1:] for line in message.splitlines() if line.startswith("E ")]  # pytest's way to mark it
+    return " ".join((errors[0] if errors else message).split())[:300]
 
 
 def last_line(text: str) -> str:

@@ -31,8 +31,7 @@ def said(*facts: dict[str, Any]) -> str:
 
 def evidence(**changes: Any) -> Evidence:
     good: dict[str, Any] = {
-        "type": "evidence",
-        "id": "x",
+        "number": 1,
         "exit_code": 0,
         "signal": None,
         "solution_end": None,

@@ -198,7 +198,7 @@ PATCHING = [
                 frame.f_globals['f'] = lambda n: n + 1
             return 2
         """, V.FAILED, V.TAMPERED),
-    _attack("ctypes on True", "import ctypes\nctypes.memset(id(True) + 24, 0, 1)\n" + WRONG, V.TAMPERED),
+    _attack("ctypes on True", "import ctypes\nctypes.memset(id(True) + 24, 0, 1)\n" + WRONG, V.FAILED, V.TAMPERED),
 ]  # fmt: skip
 
 PLANTING = [
@@ -210,8 +210,8 @@ PLANTING = [
             "    except OSError:\n        pass\n" + WRONG, V.FAILED),
     _attack("rewrites the tests", "for p in ('test_solution.py', '/work/tests/test_solution.py'):\n    try:\n        open(p, 'w').write('def test_f(): pass')\n"
             "    except OSError:\n        pass\n" + WRONG, V.FAILED, V.TAMPERED),
-    _attack("removes the tests", "import os, glob\nfor p in glob.glob('/work/*/*'):\n    try:\n        os.unlink(p)\n    except OSError:\n        pass\n" + WRONG, V.FAILED, V.ERROR),
-    _attack("writes over the supervisor", "open('/opt/kodforge/code/sandbox_image/runner.py', 'w')\n" + WRONG, V.ERROR),
+    _attack("removes the tests", "import os, glob\nfor p in glob.glob('/work/*/*'):\n    try:\n        os.unlink(p)\n    except OSError:\n        pass\n" + WRONG, V.FAILED),
+    _attack("writes over the supervisor", "open('/opt/kodforge/code/sandbox_image/supervisor.py', 'w')\n" + WRONG, V.ERROR),
     _attack("reads the tests and answers", """
         import re, glob
         text = ''.join(open(p).read() for p in glob.glob('/work/*/test_*.py') + ['test_solution.py'])
@@ -302,7 +302,7 @@ ADAPTIVE = [
             except OSError:
                 pass
         os._exit(0)
-    """, V.TAMPERED),
+    """, V.FAILED, V.TAMPERED),
     _attack("writes to every descriptor", "import os\nfor n in range(3, 256):\n    try:\n        os.write(n, b'{\"collected\": []}\\n')\n    except OSError:\n        pass\n" + WRONG,
             V.TAMPERED),
     _attack("floods every descriptor", "import os\nfor n in range(3, 256):\n    try:\n        os.set_blocking(n, False)\n        os.write(n, bytes(60000))\n    except OSError:\n        pass\n" + WRONG,
@@ -318,16 +318,30 @@ ADAPTIVE = [
     _attack("answers the next call ahead of time", """
         import os, struct
         def f(x):
-            data = b'{"plain":6}'
+            data = b'[6]'
             os.write(101, struct.pack('>I', len(data)) + data)
             return x
-        """, V.FAILED),
+        """, V.TAMPERED, V.FAILED),
     _attack("announces a huge message", "import os, struct\ndef f(x):\n    os.write(101, struct.pack('>I', 0xffffffff))\n    return x", V.TAMPERED, V.FAILED),
     _attack("sends nested JSON", "import os, struct\ndef f(x):\n    d = b'[' * 200000\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
     _attack("claims an unknown reference", "import os, struct\ndef f(x):\n    d = b'{\"root\": [\"@\", 99], \"heap\": [], \"changed\": {}}'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x",
             V.TAMPERED, V.FAILED),
     _attack("sends a builtin to be called", "import os, struct\ndef f(x):\n    d = b'{\"root\": [\"@\", 0], \"heap\": [[\"builtin\", \"exit\"]], \"changed\": {}}'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x",
             V.TAMPERED, V.FAILED),
+    _attack("answers with more than one atom", "import os, struct\ndef f(x):\n    d = b'[2, 2]'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
+    _attack("answers an atom that is none", "import os, struct\ndef f(x):\n    d = b'[[2]]'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
+    _attack("answers with what follows the message", "import os, struct\ndef f(x):\n    d = b'[1] [2]'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
+    _attack("kills the process that forks the tests", """
+        import os, signal
+        for pid in range(2, 400):
+            try:
+                if pid != os.getpid():
+                    os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        def f(x):
+            return x
+        """, V.FAILED),
     _attack("patches the server to judge", """
         import sys
         side = sys.modules.get('sandbox_image.solution_side')
@@ -352,9 +366,8 @@ ADAPTIVE = [
         os._exit(71)
     """, V.FAILED, V.TAMPERED),
     _attack("imports the channel and speaks first", """
-        import socket
         from sandbox_image.channel import Channel
-        Channel(socket.socket(fileno=101)).send({'module': 0, 'names': ['f']})
+        Channel(101).send({'module': 0, 'names': ['f']})
         def f(x):
             return x
         """, V.TAMPERED, V.TAMPERED),

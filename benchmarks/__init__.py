@@ -1,0 +1,1 @@
+"""Speed and memory of the sandbox, measured side by side in one run."""

@@ -1,0 +1,130 @@
+"""Forked children: what each does before its own work, and the processes that fork them.
+
+A child takes its descriptors, reads its half of the case, becomes another user and gives up what it must not have.
+All that can be done before the fork is done in the process that forks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+import json
+import os
+import random
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from sandbox_image.confinement import Confinement, arrange
+
+if TYPE_CHECKING:
+    from sandbox_image.measure import Measure
+
+WORK = "/work"
+TESTS = f"{WORK}/tests"
+SOLUTION = f"{WORK}/solution"
+EVIDENCE_FD, CHANNEL_FD = 100, 101
+BROKEN = 70
+"""Exit code of a child that failed before its work, or came to the end of it without ending."""
+
+Body = Callable[[dict[str, Any]], object]
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write to the end; blocks."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def read_all(descriptor: int) -> bytes:
+    """Read to the end; blocks."""
+    chunks = []
+    while chunk := os.read(descriptor, 1 << 20):
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def write_files(files: dict[str, str]) -> None:
+    """Files for the working directory."""
+    for name, text in files.items():
+        with open(name, "wb") as file:
+            file.write(text.encode("utf-8", "surrogatepass"))
+
+
+def streams() -> None:
+    """Text streams over descriptors 0 to 2, whatever these are when the streams are used."""
+    sys.stdin = open(0, closefd=False, errors="replace")  # noqa: SIM115
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
+    sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
+
+
+def start_measure(case: dict[str, Any]) -> Measure | None:
+    """Begin to measure coverage, where the case asks for it."""
+    if not case["coverage"]:
+        return None
+    from sandbox_image.measure import MEASURE  # noqa: PLC0415 - boxes that measure have it imported
+
+    MEASURE.start()
+    return MEASURE
+
+
+def _reseed(seed: int | None) -> None:
+    """Start the random generators: always alike, so that a verdict comes out again, or as a seed says.
+
+    A run with a seed looks for flakiness, and lies in another time zone as well.
+    """
+    random.seed(seed or 0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed or 0)
+    if seed is not None:
+        os.environ["TZ"] = f"KF{seed % 23 - 11}"
+        time.tzset()
+
+
+class Zygote:
+    """A process that has imported all that its children need, and only forks from now on."""
+
+    def __init__(self) -> None:
+        self._modules = {name.partition(".")[0] for name in sys.modules}
+        self._confinement = Confinement()
+        # The collector must not touch, and so copy, what the children share.
+        gc.collect()
+        gc.freeze()
+
+    def fork(self, body: Body, folder: str, user: int, places: dict[int, int], cpu: int | None = None) -> int:
+        """Fork a child that reads its case from descriptor 0 and then runs a body; its process id.
+
+        Args:
+            folder: its working directory and home.
+            user: who it runs as, if this process may choose.
+            places: its descriptors, ``{place: descriptor}``.
+            cpu: the only one that it may use.
+        """
+        if pid := os.fork():
+            return pid
+        try:
+            arrange(places)
+            os.setsid()
+            if cpu is not None:
+                with contextlib.suppress(OSError):
+                    os.sched_setaffinity(0, {cpu})
+            case = json.loads(read_all(0))
+            os.dup2(os.open("/dev/null", os.O_RDONLY), 0)
+            os.chdir(folder)
+            os.environ["HOME"] = folder
+            self._confinement.give_up(user, case["limits"])
+            _reseed(case["seed"])
+            body(case)
+        except BaseException:
+            os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))
+        finally:
+            os._exit(BROKEN)
+
+    def imported(self) -> list[str]:
+        """Top-level modules that were imported since."""
+        names = {name.partition(".")[0] for name in sys.modules} - self._modules - {"solution", "test_solution"}
+        return sorted(name for name in names if name[:1].isalpha())
