@@ -1,7 +1,7 @@
 """Values that cross between the tests' process and the solution's: JSON both ways, nothing is ever unpickled.
 
-A message is a *root* and a *heap*. Atoms (None, bool, int, float, str) stand for themselves; every other value is an
-entry ``[tag, ...]`` of the heap and is referred to by ``["@", index]``. So aliases and cycles stay what they are,
+A message is a *root* and a *heap*. Atoms (None, bool, int, float, str) stand for themselves, a tuple of atoms is
+``["t", atoms]``; every other value is an entry ``[tag, ...]`` of the heap and is referred to by ``["@", index]``. So aliases and cycles stay what they are,
 nesting has no depth limit, and a container that the other side changed can be told by its index.
 What is no plain value (objects, functions, classes, iterators) crosses by reference; the two sides differ in how, and
 say so with ``export`` and ``resolve``.
@@ -23,7 +23,7 @@ import re
 import statistics
 import sys
 from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -48,6 +48,20 @@ def _is_namedtuple(kind: type) -> bool:
     """Whether a class is a named tuple with nothing of its own but its fields."""
     fields = getattr(kind, "_fields", None)
     return kind.__bases__ == (tuple,) and isinstance(fields, tuple) and {*vars(kind)} <= _BARE | {*fields}
+
+
+_ATOMS = frozenset({type(None), bool, str, float, int})
+
+
+def _only_atoms(values: Collection[Any]) -> bool:
+    """Whether all of some values stand for themselves."""
+    kinds = set(map(type, values))
+    if not kinds <= _ATOMS:
+        return False
+    if int not in kinds:
+        return True
+    numbers = values if len(kinds) == 1 else [value for value in values if type(value) is int]
+    return -_LARGE < min(numbers) and max(numbers) < _LARGE
 
 
 class Writer:
@@ -82,6 +96,8 @@ class Writer:
             return value
         if kind is int and -_LARGE < value < _LARGE:
             return value
+        if kind is tuple and _only_atoms(value):
+            return ["t", value]
         if (number := self._shared.get(id(value))) is not None:
             return ["#", number]
         index = self._indices.get(id(value))
@@ -90,7 +106,9 @@ class Writer:
             self.objects.append(value)
         return ["@", index]
 
-    def _all(self, values: Iterable[Any]) -> list[Any]:
+    def _all(self, values: Collection[Any]) -> Sequence[Any]:
+        if _only_atoms(values):
+            return list(values)
         reference = self._reference
         return [reference(value) for value in values]
 
@@ -227,6 +245,8 @@ class Reader:
         if not isinstance(reference, list):
             return reference
         tag, index = reference
+        if tag == "t" and isinstance(index, list) and _only_atoms(index):
+            return tuple(index)
         if tag == "#" and index in self._shared:
             return self._shared[index]
         if tag != "@" or type(index) is not int or not 0 <= index < self._first + len(self._heap):
@@ -238,6 +258,8 @@ class Reader:
         return self._made[index]
 
     def _all(self, references: list[Any]) -> list[Any]:
+        if list not in set(map(type, references)):
+            return references
         value = self._value
         return [value(reference) if type(reference) is list else reference for reference in references]
 
