@@ -7,7 +7,7 @@ DEMO_ARGS_demo := --profile demo
 DEMO_ARGS_local := --profile local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-local demo test check format lock clean
+.PHONY: help setup setup-local demo test check format lock benchmark clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,14 @@ lock: setup ## Resolve the dependencies anew
 		--no-deps requirements-local.in --output-file requirements-local.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		sandbox_image/requirements.in --output-file sandbox_image/requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-deps benchmarks/requirements.in --output-file benchmarks/requirements.txt
+
+benchmark: setup ## Measure the sandbox beside the other ways to run pairs; takes half an hour, on a machine left alone
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r benchmarks/requirements.txt
+	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.profile
+	@$(BIN)/python -m benchmarks.endurance
 
 clean: ## Remove .venv and the default store
 	rm -rf $(VENV) kodforge-store

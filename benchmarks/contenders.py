@@ -6,6 +6,7 @@ Each is a context manager that gives a function from a pair to whether the pair 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
@@ -17,7 +18,9 @@ from pathlib import Path
 
 import docker
 from llm_sandbox import SandboxSession
+from uv import find_uv_bin
 
+from tasks.execution.environment import REQUIREMENTS, cache_folder
 from tasks.execution.pool import SandboxPool
 from tasks.models import Pair, Verdict
 from tasks.settings import Backend, Sandbox, TierChoice
@@ -44,16 +47,30 @@ def _write(pair: Pair, folder: Path) -> None:
         (folder / file.name).write_text(file.content, "utf-8")
 
 
+def _clean_environment() -> Path:
+    """The Python of an environment with the sandbox's libraries, pytest-cov, and no other plugin of pytest."""
+    folder = cache_folder() / f"benchmark-{hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]}"
+    python = folder / "bin" / "python"
+    if not python.exists():
+        uv = find_uv_bin()
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), "--compile-bytecode"]
+        subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, str(folder)], check=True)
+        subprocess.run([*install, "-r", str(REQUIREMENTS)], check=True)
+        subprocess.run([*install, "pytest-cov"], check=True)
+    return python
+
+
 @contextlib.contextmanager
 def pytest_process(coverage: bool) -> Iterator[Judge]:
     """A pytest process per pair on the host, as KodCode runs them: no isolation at all. The exit code is believed."""
-    options = ["--cov=solution", "--cov-branch", "--cov-report=json"] if coverage else ["-p", "no:cov"]
+    options = ["--cov=solution", "--cov-branch"] if coverage else ["-p", "no:cov"]
+    python = str(_clean_environment())
 
     def judge(pair: Pair) -> bool:
         with tempfile.TemporaryDirectory() as folder:
             _write(pair, Path(folder))
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", *options, "test_solution.py"],
+                [python, "-m", "pytest", "-q", *options, "test_solution.py"],
                 cwd=folder,
                 capture_output=True,
                 timeout=WALL_S,

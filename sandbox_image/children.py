@@ -16,6 +16,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sandbox_image.confinement import Confinement, arrange
@@ -89,7 +90,7 @@ class Zygote:
     """A process that has imported all that its children need, and only forks from now on."""
 
     def __init__(self) -> None:
-        self._modules = {name.partition(".")[0] for name in sys.modules}
+        self._modules = len(sys.modules)
         self._confinement = Confinement()
         # The collector must not touch, and so copy, what the children share.
         gc.collect()
@@ -125,6 +126,7 @@ class Zygote:
             os._exit(BROKEN)
 
     def imported(self) -> list[str]:
-        """Top-level modules that were imported since."""
-        names = {name.partition(".")[0] for name in sys.modules} - self._modules - {"solution", "test_solution"}
+        """Top-level modules that a child has imported; those that this process had are not looked at, nor copied."""
+        found = islice(reversed(sys.modules), max(0, len(sys.modules) - self._modules))
+        names = {name.partition(".")[0] for name in found} - {"solution", "test_solution"}
         return sorted(name for name in names if name[:1].isalpha())

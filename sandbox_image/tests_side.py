@@ -8,6 +8,7 @@ tests were not the only judge: ``judged`` says so, and the host lowers the tier 
 
 from __future__ import annotations
 
+import linecache
 import os
 import sys
 import types
@@ -376,10 +377,10 @@ def _metaclass(special: frozenset[str]) -> type[_StandInClass]:
 
 
 class Finder:
-    """Imports ``solution`` as its stand-in, once the tests' file is read and emptied.
+    """Imports ``solution`` as its stand-in.
 
     Args:
-        hide: empties the tests' file.
+        hide: is called first, so that no code of the solution runs while the tests can be read.
     """
 
     def __init__(self, client: Client, hide: Callable[[], None]) -> None:
@@ -400,11 +401,16 @@ class Finder:
         """The solution has run already, in its own process."""
 
 
-def install(client: Client, tests: str) -> None:
-    """Make ``import solution`` give the stand-in."""
-    import linecache  # noqa: PLC0415
+def install(client: Client, tests: str | None) -> None:
+    """Make ``import solution`` give the stand-in.
+
+    Args:
+        tests: the file of the tests, if it is one; it is empty once the solution runs.
+    """
 
     def hide() -> None:
+        if tests is None:
+            return
         with open(tests, encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines(keepends=True)
         linecache.cache[tests] = (sum(map(len, lines)), None, lines, tests)  # for messages on what failed

@@ -1,8 +1,9 @@
 """Values that cross between the tests' process and the solution's: JSON both ways, nothing is ever unpickled.
 
 A message is a *root* and a *heap*. Atoms (None, bool, int, float, str) stand for themselves, a tuple of atoms is
-``["t", atoms]``; every other value is an entry ``[tag, ...]`` of the heap and is referred to by ``["@", index]``. So aliases and cycles stay what they are,
-nesting has no depth limit, and a container that the other side changed can be told by its index.
+``["t", atoms]``; every other value is an entry ``[tag, ...]`` of the heap and is referred to by ``["@", index]``.
+So aliases and cycles stay what they are, nesting has no depth limit, and a container that the other side changed can be
+told by its index.
 What is no plain value (objects, functions, classes, iterators) crosses by reference; the two sides differ in how, and
 say so with ``export`` and ``resolve``.
 """
@@ -61,7 +62,7 @@ def _only_atoms(values: Collection[Any]) -> bool:
     if int not in kinds:
         return True
     numbers = values if len(kinds) == 1 else [value for value in values if type(value) is int]
-    return -_LARGE < min(numbers) and max(numbers) < _LARGE
+    return min(numbers) > -_LARGE and max(numbers) < _LARGE
 
 
 class Writer:

@@ -61,7 +61,7 @@ _SETUP = re.compile(
 
 
 def is_plain(source: str) -> bool:
-    """Whether tests are functions and methods without arguments, decorators, fixtures or set-up.
+    """Whether tests are functions and methods, parametrized at most, without fixtures or set-up.
 
     Calling one after another then finds the same passes as pytest does.
     """
@@ -87,12 +87,34 @@ def is_plain(source: str) -> bool:
 
 def _is_plain_function(node: ast.FunctionDef, arguments: int) -> bool:
     given = node.args
-    plain = not (node.decorator_list or given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs)
-    return (
-        plain
-        and len(given.args) == arguments
-        and not any(isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node))
+    if given.vararg or given.kwarg or given.kwonlyargs or given.posonlyargs or given.defaults:
+        return False
+    parameters = _parameters(node.decorator_list)
+    if parameters is None or {argument.arg for argument in given.args[arguments:]} != parameters:
+        return False
+    return len(given.args) == arguments + len(parameters) and not any(
+        isinstance(inner, ast.Yield | ast.YieldFrom) for inner in ast.walk(node)
     )
+
+
+def _parameters(decorators: Sequence[ast.expr]) -> set[str] | None:
+    """The names that a ``parametrize`` alone gives values to; none without decorators, None for other decorators."""
+    match decorators:
+        case []:
+            return set()
+        case [
+            ast.Call(
+                func=ast.Attribute(value=ast.Attribute(value=ast.Name(id="pytest"), attr="mark"), attr="parametrize"),
+                args=[names, _],
+                keywords=[],
+            )
+        ]:
+            try:
+                found = ast.literal_eval(names)
+            except ValueError:
+                return None
+            return {str(name).strip() for name in (found.split(",") if isinstance(found, str) else found)}
+    return None
 
 
 def _tests_within(node: ast.stmt) -> bool:

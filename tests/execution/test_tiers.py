@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tasks.execution.expected import is_plain
 from tasks.execution.pool import SandboxPool
 from tasks.execution.tiers import forging_means, why_shared
 from tasks.models import Pair, Tier, Verdict
@@ -127,3 +128,34 @@ def test_flaky_pairs_are_found(name, solution, test):
             test="from solution import f\ndef test_f():\n    assert f() == 1\n",
         )
         assert pool.run(steady, coverage=False).verdict is Verdict.PASSED
+
+
+def test_the_run_without_pytest_finds_what_pytest_finds(monkeypatch):
+    """Same tests, same ids, same outcomes, parametrized ones too."""
+    settings = sandbox_settings(Backend.BUBBLEWRAP).model_copy(update={"wall_s": 30})
+    pairs = [pair for pair in [*RIGHT, *WRONG] if is_plain(pair.test)]
+    assert len([pair for pair in pairs if "parametrize" in pair.test]) > 20
+    found = []
+    for plain in (True, False):
+        monkeypatch.setattr("tasks.execution.pool.is_plain", lambda source, plain=plain: plain)
+        with SandboxPool(settings) as pool:
+            rows = pool.run_all(pairs, coverage=False)
+        found.append({row.id: [(test.test_id, test.outcome) for test in row.tests] for row in rows})
+    assert found[0] == found[1]
+
+
+def test_what_failed_is_told_with_its_values():
+    test = (
+        "from solution import f\n\ndef test_values():\n    assert f(2) == [1, 2]\n\n"
+        "def test_bare():\n    assert not f(3)\n\ndef test_own():\n    assert f(4) == 0, 'should be nothing'\n\n"
+        "def test_raises():\n    f(None)\n"
+    )
+    with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP)) as pool:
+        row = pool.run(Pair(id="x", solution="def f(x):\n    return [x + 1]\n", test=test), coverage=False)
+    assert [test.message for test in row.tests] == [
+        "line 4: AssertionError: assert [3] == [1, 2]",
+        "line 7: AssertionError: assert not f(3)",
+        "line 10: AssertionError: should be nothing",
+        "line 13: TypeError: unsupported operand type(s) for +: 'NoneType' and 'int'\nsolution.py:2, in f",
+    ]
+    assert row.reason == "4 of 4 tests failed, first test_values: line 4: AssertionError: assert [3] == [1, 2]"
