@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tasks.errors import BadInput, KodforgeError
-from tasks.settings import Backend, BuildConfig, Sandbox
+from tasks.settings import Backend, BuildConfig, Layer, Sandbox
 
 # Before Prefect is imported: it reads these once.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -174,14 +174,17 @@ def sandbox_build(
         str, typer.Option("--base", help="Base image, or `debootstrap` where no registry answers.")
     ] = "python:3.12-slim",
     tag: Annotated[str, typer.Option("--tag")] = "kodforge-sandbox",
+    layer: Annotated[
+        list[Layer] | None, typer.Option("--layer", help="Optional libraries, for sandbox.layers; may be repeated.")
+    ] = None,
 ) -> None:
     """Build the Docker image of the sandbox.
 
     Example: kodforge sandbox build --base debootstrap
     """
-    from tasks.execution.environment import build_image  # noqa: PLC0415
+    from tasks.execution.image import build_image  # noqa: PLC0415
 
-    console.print(f"built {tag}: {build_image(base, tag)}")
+    console.print(f"built {tag}: {build_image(base, tag, tuple(layer or ()))}")
 
 
 @app.command("demo-teacher")

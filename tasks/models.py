@@ -231,7 +231,7 @@ class PairVerdict(Row):
     tier_reason: str = Field(description="Why the tier is not `isolated`; empty where it is.")
     tests: list[TestOutcome]
     coverage: Coverage | None
-    imported: list[str] = Field(description="Top-level modules that tests and solution imported.")
+    imported: list[str] = Field(description="Top-level modules that they name, or that came with these.")
     wall_s: float
     cpu_s: float
     peak_mb: float

@@ -154,6 +154,12 @@ class TierChoice(StrEnum):
     SHARED = "shared"
 
 
+class Layer(StrEnum):
+    """Libraries too large for every box."""
+
+    TORCH = "torch"
+
+
 class Sandbox(Section):
     """The box untrusted code runs in. There is no option to run it without one."""
 
@@ -161,6 +167,9 @@ class Sandbox(Section):
         Backend.AUTO, description="`auto`: Docker where a daemon answers and has the image, else bubblewrap."
     )
     image: str = Field("kodforge-sandbox", description="Docker image.")
+    layers: tuple[Layer, ...] = Field(
+        (), description="Optional libraries in the box beside the usual ones; a Docker image is built with them."
+    )
     slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Boxes per process.")
     wall_s: float = Field(30, gt=0, le=3600, description="Wall time per pair, seconds.")
     memory_mb: int = Field(1024, ge=64, le=1_048_576, description="Memory per pair, MiB.")

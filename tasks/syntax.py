@@ -31,3 +31,18 @@ def nodes(source: str) -> tuple[ast.AST, ...]:
         SyntaxError: the source does not parse; also what else ``parse`` raises.
     """
     return tuple(ast.walk(parse(source)))
+
+
+def imports(source: str) -> set[str]:
+    """Top-level modules that the import statements of a source name.
+
+    Raises:
+        SyntaxError: the source does not parse; also what else ``parse`` raises.
+    """
+    names: set[str] = set()
+    for node in nodes(source):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.dockerbox import image_id
+from tasks.execution.image import image_id
 from tasks.execution.pool import SandboxPool
 from tasks.settings import Backend, Sandbox
 

@@ -27,6 +27,8 @@ _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "MPLBACKEND": "Agg",
+    "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the box
 }
 _numbers = itertools.count()
 
@@ -85,7 +87,7 @@ def start_box(settings: Sandbox, flavour: Flavour) -> Box:
     interpreter = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     if not interpreter.exists():
         interpreter = Path(sys.executable).resolve()
-    command = _command(settings, interpreter, site_folder(), flavour)
+    command = _command(settings, interpreter, site_folder(layers=settings.layers), flavour)
     try:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except OSError as error:

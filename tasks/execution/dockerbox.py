@@ -11,11 +11,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from docker.errors import DockerException, ImageNotFound, NotFound
+from docker.errors import DockerException, NotFound
 
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Box, Flavour
-from tasks.execution.environment import SUPERVISOR_LABEL, docker_client, supervisor_digest
+from tasks.execution.image import docker_client, image_id
 from tasks.settings import Sandbox
 
 OWNER = "kodforge.owner"
@@ -51,35 +51,6 @@ def remove_orphans(client: Any) -> int:
             except (NotFound, DockerException):  # another process was faster
                 continue
     return removed
-
-
-def image_id(image: str) -> str:
-    """The id of a sandbox image that fits this version.
-
-    Raises:
-        SandboxUnavailable: no daemon, no such image, or one built with another supervisor.
-    """
-    build = "kodforge sandbox build (--base debootstrap where no registry answers)"
-    try:
-        found = docker_client().images.get(image)
-    except ImageNotFound as error:
-        raise SandboxUnavailable(f"Docker has no image {image!r}. Build it: {build}") from error
-    except DockerException as error:
-        raise SandboxUnavailable(f"Docker fails: {error}") from error
-    if found.labels.get(SUPERVISOR_LABEL) != supervisor_digest():
-        raise SandboxUnavailable(
-            f"the image {image!r} was built by another version of kodforge. Build it anew: {build}"
-        )
-    return str(found.id)
-
-
-def has_image(image: str) -> bool:
-    """Whether a daemon answers and has a fitting image."""
-    try:
-        image_id(image)
-    except SandboxUnavailable:
-        return False
-    return True
 
 
 class _SocketTransport:
@@ -159,7 +130,7 @@ def start_box(settings: Sandbox, flavour: Flavour) -> Box:
     Raises:
         SandboxUnavailable: no daemon, no image, or the container does not come up.
     """
-    image_id(settings.image)
+    image_id(settings.image, settings.layers)
     client = _client()
     tmpfs = f"size={settings.disk_mb}m,exec"
     # The supervisor and what it preloads come on top of the case's own memory.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import itertools
 import secrets
 import threading
@@ -22,8 +23,17 @@ from tasks.execution.tiers import forging_means, why_shared
 from tasks.execution.verdicts import judge, judge_output, outcomes_of
 from tasks.models import Pair, PairVerdict, TestOutcome, Tier, Verdict
 from tasks.settings import Sandbox, TierChoice
+from tasks.syntax import imports
 
-_SLOW_IMPORTS = {"pandas": ("numpy", "pandas"), "numpy": ("numpy",)}
+_SLOW_IMPORTS: list[tuple[set[str], tuple[str, ...]]] = [
+    ({"torch"}, ("numpy", "torch")),
+    ({"sklearn", "seaborn", "matplotlib"}, ("numpy", "pandas", "sklearn", "matplotlib.pyplot", "seaborn")),
+    ({"scipy", "sympy", "networkx"}, ("numpy", "scipy", "sympy", "networkx")),
+    ({"flask", "requests", "bs4", "lxml", "yaml"}, ("flask", "requests", "bs4", "lxml.html", "yaml")),
+    ({"pandas"}, ("numpy", "pandas")),
+    ({"numpy"}, ("numpy",)),
+]
+"""What a box has imported before it runs pairs that import one of these."""
 _MEASURE = "sandbox_image.measure"
 _IN_FLIGHT_PER_SLOT = 4
 
@@ -178,8 +188,8 @@ class SandboxPool:
         )
 
     def _run(self, kind: Kind, case: Case, seed: int | None) -> Evidence:
-        text = case.files["solution.py"] + case.test
-        preload = next((modules for name, modules in _SLOW_IMPORTS.items() if name in text), ())
+        wanted = _imports(case.files["solution.py"], case.test)
+        preload = next((modules for names, modules in _SLOW_IMPORTS if names & wanted), ())
         if case.coverage:
             preload = (*preload, _MEASURE)
         return self._slots.run(kind, case, Flavour(preload, USUAL_HASH_SEED if seed is None else seed))
@@ -194,7 +204,7 @@ class SandboxPool:
             tier_reason=judged.tier_reason,
             tests=judged.tests,
             coverage=ended.coverage if ended else None,
-            imported=ended.imported if ended else [],
+            imported=sorted(_imports(pair.solution, pair.test) | {*(ended.imported if ended else [])}),
             wall_s=sum(run.wall_s for run in judged.runs),
             cpu_s=sum(run.cpu_s for run in judged.runs),
             peak_mb=max((run.peak_mb for run in judged.runs), default=0.0),
@@ -202,6 +212,15 @@ class SandboxPool:
             backend=self.backend.value,
             image=self.image,
         )
+
+
+def _imports(*sources: str) -> set[str]:
+    """Top-level modules that sources import; of one that does not parse none."""
+    found: set[str] = set()
+    for source in sources:
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            found |= imports(source)
+    return found - {"solution"}
 
 
 def _unreadable(name: str, source: str) -> str:

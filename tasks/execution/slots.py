@@ -11,8 +11,12 @@ from tasks.errors import SandboxUnavailable
 from tasks.execution import bubblewrap, dockerbox
 from tasks.execution.box import Box, Flavour
 from tasks.execution.environment import site_digest
+from tasks.execution.image import has_image, image_id
 from tasks.execution.protocol import Case, Evidence, Kind
 from tasks.settings import Backend, Sandbox
+
+_MOST_BOXES = 4
+"""Boxes of different flavours that wait in a slot; of more the one that was used longest ago is ended."""
 
 
 class BoxKiller(Exception):
@@ -23,7 +27,7 @@ def resolve_backend(settings: Sandbox) -> Backend:
     """The backend that ``auto`` stands for on this machine: Docker where a daemon answers and has the image."""
     if settings.backend is not Backend.AUTO:
         return settings.backend
-    return Backend.DOCKER if dockerbox.has_image(settings.image) else Backend.BUBBLEWRAP
+    return Backend.DOCKER if has_image(settings.image, settings.layers) else Backend.BUBBLEWRAP
 
 
 class Slots:
@@ -41,9 +45,9 @@ class Slots:
         self.backend = resolve_backend(settings)
         self._start: Callable[[Sandbox, Flavour], Box]
         if self.backend is Backend.DOCKER:
-            self._start, self.image = dockerbox.start_box, dockerbox.image_id(settings.image)
+            self._start, self.image = dockerbox.start_box, image_id(settings.image, settings.layers)
         else:
-            self._start, self.image = bubblewrap.start_box, site_digest()
+            self._start, self.image = bubblewrap.start_box, site_digest(settings.layers)
         self._free: queue.LifoQueue[dict[Flavour, Box]] = queue.LifoQueue()
         for _ in range(settings.slots):
             self._free.put({})
@@ -91,7 +95,9 @@ class Slots:
                 if suspicious(evidence) or box.cases >= self.settings.recycle_after:
                     box.close()
                 else:
-                    slot[flavour] = box
+                    slot[flavour] = box  # the last, as it was taken out
+                    if len(slot) > _MOST_BOXES:
+                        slot.pop(next(iter(slot))).close()
                 return evidence
             box = slot[flavour] = self._start(self.settings, flavour)
             if not self._canary(box):
