@@ -46,7 +46,10 @@ def _client_of_context() -> tuple[docker.DockerClient, str]:
     name = os.environ.get("DOCKER_CONTEXT", "")
     context = ContextAPI.get_context(name or None)
     if context is None:
-        raise SandboxUnavailable(f"there is no Docker context {name!r}. `docker context ls` lists them")
+        raise SandboxUnavailable(
+            f"there is no Docker context {name!r}. `docker context ls` lists them; they are found only where Docker's "
+            f"config folder has a config.json, which may be {{}}"
+        )
     if context.Name == "default":
         return docker.from_env(timeout=_TIMEOUT_S), "the default context"
     options: dict[str, Any] = {"tls": context.TLSConfig} if context.TLSConfig else {}
