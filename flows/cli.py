@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tasks.errors import BadInput, KodforgeError
-from tasks.settings import Backend, BuildConfig, Layer, Sandbox
+from tasks.settings import Backend, BuildConfig, Layer, Sandbox, TierChoice
 
 # Before Prefect is imported: it reads these once.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -137,6 +137,13 @@ def verify(
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Boxes at once; default: one per core.")] = None,
     coverage: Annotated[bool, typer.Option("--coverage", help="Measure coverage of the solution.")] = False,
     wall_s: Annotated[float, typer.Option("--timeout", help="Seconds per pair.")] = 30,
+    tier: Annotated[TierChoice, typer.Option("--tier", help="Whether tests and solution share a process.")] = (
+        TierChoice.AUTO
+    ),
+    reruns: Annotated[
+        int, typer.Option("--reruns", min=0, help="More runs of each passed pair, to find flaky ones.")
+    ] = 0,
+    layer: Annotated[list[Layer] | None, typer.Option("--layer", help="Optional libraries; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Judge a file with one pair and print its verdict.")] = False,
 ) -> None:
     """Judge (solution, pytest file) pairs in the sandbox.
@@ -146,6 +153,7 @@ def verify(
     from flows.console import run_verify  # noqa: PLC0415
 
     options: dict[str, Any] = {"backend": backend, "wall_s": wall_s, "coverage": coverage}
+    options |= {"tier": tier, "reruns": reruns, "layers": tuple(layer or ())}
     if jobs is not None:
         options["slots"] = jobs
     run_verify(pairs, out, Sandbox(**options), as_json, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -89,6 +90,10 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
     if containers := made.containers():
         made.docker("rm", "--force", *containers)
     made.kill(signal.SIGTERM)
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for place in reversed([mount for mount in mounts if mount.startswith(f"{made.folder}/")]):
+        subprocess.run(["umount", "--lazy", place], check=False)  # what the killed daemon could not take back
+    shutil.rmtree(made.folder, ignore_errors=True)
 
 
 @pytest.fixture
