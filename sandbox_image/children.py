@@ -63,13 +63,13 @@ def streams() -> None:
     sys.stderr = io.TextIOWrapper(io.FileIO(2, "w", closefd=False), "utf-8", "backslashreplace", write_through=True)
 
 
-def start_measure(case: dict[str, Any]) -> Measure | None:
-    """Begin to measure coverage, where the case asks for it."""
+def start_measure(case: dict[str, Any], folder: str) -> Measure | None:
+    """Begin to measure coverage of the solution in a folder, where the case asks for it."""
     if not case["coverage"]:
         return None
     from sandbox_image.measure import MEASURE  # noqa: PLC0415 - boxes that measure have it imported
 
-    MEASURE.start()
+    MEASURE.start(f"{folder}/solution.py")
     return MEASURE
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
+from types import FrameType
 from typing import Any
 
 import coverage
+from coverage.disposition import disposition_init
 from coverage.python import PythonFileReporter
 from coverage.results import analysis_from_file_reporter
 
@@ -40,31 +42,42 @@ class _Arcs:
 
 
 class Measure:
-    """Measures branches of the files named ``solution.py``."""
+    """Measures the branches of one file."""
 
     def __init__(self) -> None:
-        self._coverage = coverage.Coverage(
-            data_file=None, branch=True, include=["*/solution.py"], config_file=False, messages=False
-        )
+        self._coverage = coverage.Coverage(data_file=None, branch=True, config_file=False, messages=False)
         self._coverage.start()
         self._coverage.stop()
-        self._arcs = _Arcs()
+        # From now on the collector is used alone: `Coverage` looks at all modules and all of `sys.path` anew once a
+        # case has changed that, and a child would copy what it looks at.
         collector: Any = self._coverage._collector
-        collector.covdata = self._arcs
+        core: Any = self._coverage._core
+        self._disposition = core.file_disposition_class
+        self._arcs = collector.covdata = _Arcs()
+        collector.should_trace = self._should_trace
         self._collector = collector
-        self.start()
-        self.stop(__file__)  # imports and compiles what the first analysis needs
+        self._path = __file__
+        self.start(__file__)
+        self.stop()  # imports and compiles what the first analysis needs
 
-    def start(self) -> None:
-        self._coverage.start()
+    def _should_trace(self, path: str, _: FrameType) -> Any:
+        found = disposition_init(self._disposition, path)
+        found.trace, found.source_filename = path == self._path, path
+        return found
 
-    def stop(self, path: str) -> dict[str, int] | None:
-        """End the measurement; the counts for one file, None where coverage.py cannot read it."""
-        self._coverage.stop()
+    def start(self, path: str) -> None:
+        """Begin to measure a file."""
+        self._path = path
+        self._collector.reset()
+        self._collector.start()
+
+    def stop(self) -> dict[str, int] | None:
+        """End the measurement; the file's counts, None where coverage.py cannot read it."""
+        self._collector.stop()
         self._collector.flush_data()
         try:
-            reporter = PythonFileReporter(path, self._coverage)
-            numbers = analysis_from_file_reporter(self._arcs, 0, reporter, path).numbers  # type: ignore[arg-type]
+            reporter = PythonFileReporter(self._path, self._coverage)
+            numbers = analysis_from_file_reporter(self._arcs, 0, reporter, self._path).numbers  # type: ignore[arg-type]
         except coverage.CoverageException:
             return None
         return {

@@ -19,10 +19,10 @@ def serve_solution(zygote: Zygote, case: dict[str, Any]) -> NoReturn:
     """The solution's half of the isolated tier."""
     write_files(case["files"])
     sys.path.insert(0, SOLUTION)
-    measure = start_measure(case)
+    measure = start_measure(case, SOLUTION)
 
     def finish() -> dict[str, Any]:
-        covered = measure.stop(f"{SOLUTION}/solution.py") if measure else None
+        covered = measure.stop() if measure else None
         return {"coverage": covered, "imported": zygote.imported()}
 
     try:

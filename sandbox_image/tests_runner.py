@@ -78,9 +78,9 @@ def run_together(zygote: Zygote, prepared: Prepared, case: dict[str, Any]) -> No
     sys.path.insert(0, TESTS)
     recorder = prepared.recorder
     recorder.begin(case["token"], case["seed"])
-    measure = start_measure(case)
+    measure = start_measure(case, TESTS)
     status = _run(prepared, case)
-    covered = measure.stop(f"{TESTS}/solution.py") if measure else None
+    covered = measure.stop() if measure else None
     recorder.send({"ended": True, "exitstatus": status, "coverage": covered, "imported": zygote.imported()})
     os._exit(0)
 
