@@ -30,13 +30,25 @@ IMAGE = "kodforge-sandbox"
 WALL_S, MEMORY_MB, PROCESSES = 30, 1024, 64
 
 
+def kodforge_pool(backend: Backend, slots: int, tier: TierChoice = TierChoice.AUTO) -> SandboxPool:
+    """This project's sandbox, under the limits that the others get."""
+    return SandboxPool(
+        Sandbox(
+            backend=backend,
+            slots=slots,
+            tier=tier,
+            wall_s=WALL_S,
+            memory_mb=MEMORY_MB,
+            processes=PROCESSES,
+            image=IMAGE,
+        )
+    )
+
+
 @contextlib.contextmanager
 def kodforge(backend: Backend, coverage: bool, slots: int, tier: TierChoice = TierChoice.AUTO) -> Iterator[Judge]:
-    """This project's sandbox."""
-    settings = Sandbox(
-        backend=backend, slots=slots, tier=tier, wall_s=WALL_S, memory_mb=MEMORY_MB, processes=PROCESSES, image=IMAGE
-    )
-    with SandboxPool(settings) as pool:
+    """This project's sandbox as one of the contenders."""
+    with kodforge_pool(backend, slots, tier) as pool:
         yield lambda pair: pool.run(pair, coverage).verdict is Verdict.PASSED
 
 

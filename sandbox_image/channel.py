@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import json.decoder
 import json.encoder
 import socket
@@ -10,7 +9,8 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sandbox_image.values import LIBRARY, Malformed, Reader, Shared, Writer
+from sandbox_image.mutables import Shared
+from sandbox_image.values import Malformed, Reader, Writer
 
 Frame = dict[str, Any] | list[Any]
 """A message: an array for the calls and answers that carry atoms alone, which most do; else an object."""
@@ -25,16 +25,6 @@ _parts: Callable[[Any, int], Iterable[str]] = (
     if _make_encoder
     else lambda frame, _: [_encoder.encode(frame)]
 )
-BUILTIN_EXCEPTIONS: dict[str, type[BaseException]] = {
-    name: value
-    for name, value in vars(builtins).items()
-    if isinstance(value, type) and issubclass(value, BaseException) and not issubclass(value, BaseExceptionGroup)
-}
-BUILTINS = {
-    name: value
-    for name, value in vars(builtins).items()
-    if (isinstance(value, type) or callable(value)) and name not in ("eval", "exec", "compile", "open", "__import__")
-}
 
 
 class Gone(Exception):
@@ -97,36 +87,6 @@ class Channel:
         if not chunk:
             raise Gone
         return chunk
-
-
-def by_name(value: Any) -> list[Any] | None:
-    """The entry of a function or class that both sides have; None for any other value."""
-    name = getattr(value, "__name__", None)
-    if not isinstance(name, str):
-        return None
-    if BUILTINS.get(name) is value:
-        return ["builtin", name]
-    for module, found in LIBRARY.items():
-        if getattr(found, name, None) is value:
-            return ["library", module, name]
-    return None
-
-
-def from_name(entry: list[Any], classes_only: bool = False) -> Any:
-    """The function or class of an entry that ``by_name`` made.
-
-    Raises:
-        Malformed: there is none.
-    """
-    found = None
-    match entry:
-        case ["builtin", str(name)]:
-            found = BUILTINS.get(name)
-        case ["library", str(module), str(name)]:
-            found = getattr(LIBRARY.get(module), name, None)
-    if isinstance(found, type) or (callable(found) and not classes_only):
-        return found
-    raise Malformed(f"no such thing: {entry!r}"[:200])
 
 
 _ATOMS = frozenset({type(None), bool, str, float})

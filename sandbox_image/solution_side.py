@@ -12,8 +12,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from sandbox_image.channel import BUILTIN_EXCEPTIONS, Channel, Frame, Party, by_name, from_name, is_atom
-from sandbox_image.values import MUTABLE, SPECIAL, Malformed, changed, mutable, snapshot
+from sandbox_image.channel import Channel, Frame, Party, is_atom
+from sandbox_image.mutables import MUTABLE, changed, mutable, snapshot
+from sandbox_image.names import BUILTIN_EXCEPTIONS, by_name, from_name
+from sandbox_image.special import SPECIAL
+from sandbox_image.values import Malformed
 
 _FUNCTIONS = (
     types.FunctionType,

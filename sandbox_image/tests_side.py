@@ -15,14 +15,20 @@ import types
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
-from sandbox_image.channel import Channel, Frame, Gone, Party, by_name, from_name, is_atom
-from sandbox_image.values import BINARY, COMPARISONS, SPECIAL, Malformed
-
-_PLAIN_METHODS = frozenset(name for kind in (str, bytes, list, dict, set, int, float) for name in dir(kind))
-_META_SPECIAL = frozenset({"__iter__", "__len__", "__getitem__", "__contains__", "__reversed__"})
-_ANSWERS = frozenset({*BINARY, *COMPARISONS, "__contains__"})
-_NAMED = frozenset({"__name__", "__qualname__", "__doc__", "__wrapped__", "__annotations__", "__defaults__"})
-_MODULE_NAMES = frozenset({"__file__", "__path__", "__spec__", "__loader__", "__package__", "__warningregistry__"})
+from sandbox_image.channel import Channel, Frame, Gone, Party, is_atom
+from sandbox_image.names import by_name, from_name
+from sandbox_image.special import SPECIAL
+from sandbox_image.stand_ins import (
+    META_SPECIAL,
+    Function,
+    SolutionModule,
+    StandIn,
+    StandInClass,
+    metaclass,
+    plain_method,
+    special_method,
+)
+from sandbox_image.values import Malformed
 
 MOST_SHARED = 20_000
 """Items in containers that both sides keep; more would make each call slow."""
@@ -52,7 +58,7 @@ class Client(Party):
         found = self._ask_object({"op": "import"})
         if "raised" in found:
             self._raise(self._read(found), found)
-        module = _Module("solution")
+        module = SolutionModule("solution")
         number, names = found.get("module"), found.get("names")
         if type(number) is not int or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             self._stop("malformed", "the import was answered with something else")
@@ -143,9 +149,9 @@ class Client(Party):
     def export(self, value: Any) -> list[Any]:
         """The entry of a value of the tests that is not plain."""
         kind = type(value)
-        if isinstance(value, _StandIn | _StandInClass):
+        if isinstance(value, StandIn | StandInClass):
             return ["ref", object.__getattribute__(value, "_kodforge_number")]
-        if isinstance(value, _Module):
+        if isinstance(value, SolutionModule):
             return ["ref", value.__dict__["_kodforge_number"]]
         if (entry := by_name(value)) is not None:
             return entry
@@ -171,7 +177,7 @@ class Client(Party):
             case ["object", int(number), int(kind)]:
                 return self._object(number, self._class(kind))
             case ["function", int(number)]:
-                return self._object(number, _Function)
+                return self._object(number, Function)
             case ["ref", int(number)] if number in self._stand_ins:
                 return self._stand_ins[number]
             case ["exception", list(kind), list(arguments)]:
@@ -201,13 +207,15 @@ class Client(Party):
                 from_name(base, classes_only=True) if base[0] == "builtin" else self.resolve(base)
                 for base in found["bases"]
             )
-            if not any(isinstance(base, _StandInClass) for base in bases):
-                bases = (_StandIn, *bases)
-            space: dict[str, Any] = {special: _special(special) for special in found["special"] if special in SPECIAL}
-            space |= {str(method): _method(str(method)) for method in found["methods"] if str(method)[:2] != "__"}
+            if not any(isinstance(base, StandInClass) for base in bases):
+                bases = (StandIn, *bases)
+            space: dict[str, Any] = {
+                special: special_method(special) for special in found["special"] if special in SPECIAL
+            }
+            space |= {str(plain): plain_method(str(plain)) for plain in found["methods"] if str(plain)[:2] != "__"}
             space |= {"__module__": "solution", "__doc__": found["doc"] if isinstance(found["doc"], str) else None}
-            meta = frozenset(found["meta"]) & _META_SPECIAL
-            made = _metaclass(meta)(name, bases, space)
+            meta = frozenset(found["meta"]) & META_SPECIAL
+            made = metaclass(meta)(name, bases, space)
             type.__setattr__(made, "_kodforge_client", self)
             type.__setattr__(made, "_kodforge_number", number)
             self._stand_ins[number] = made
@@ -223,157 +231,6 @@ def _exception(kind: Any, arguments: list[Any]) -> BaseException:
         made = kind.__new__(kind)
         made.args = tuple(arguments)
     return made
-
-
-class _Module(types.ModuleType):
-    def __getattr__(self, name: str) -> Any:
-        space = self.__dict__
-        if name in _MODULE_NAMES or "_kodforge_client" not in space:
-            raise AttributeError(name)
-        return space["_kodforge_client"].operation("get", space["_kodforge_number"], name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name.startswith("__"):  # the import system's own
-            self.__dict__[name] = value
-        else:
-            self.__dict__["_kodforge_client"].unportable(f"the tests set solution.{name}")
-
-
-class _StandInClass(type):
-    """The class of stand-in classes: what is asked of a class goes to the real one."""
-
-    def __call__(cls, *arguments: Any, **keywords: Any) -> Any:
-        made = cls._kodforge_client.operation("call", cls._kodforge_number, "", *arguments, **keywords)
-        if isinstance(made, _StandIn):
-            made.__dict__["_kodforge_made"] = cls.__name__[:1].isupper()
-        return made
-
-    def __getattr__(cls, name: str) -> Any:
-        if (name.startswith("__") and name not in _NAMED) or "_kodforge_number" not in type.__getattribute__(
-            cls, "__dict__"
-        ):
-            raise AttributeError(name)
-        return cls._kodforge_client.operation("get", cls._kodforge_number, name)
-
-    def __setattr__(cls, name: str, value: Any) -> None:
-        cls._kodforge_client.operation("set", cls._kodforge_number, name, value)
-
-
-class _StandIn:
-    """The class of stand-in objects."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name not in _NAMED:
-            raise AttributeError(name)
-        found = _ask(self, "get", name)
-        if isinstance(found, _Function) and name in _PLAIN_METHODS and not self.__dict__["_kodforge_made"]:
-            found.__dict__["_kodforge_answers"] = name
-        return found
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in ("__traceback__", "__notes__", "__context__", "__cause__", "__suppress_context__", "args"):
-            object.__setattr__(self, name, value)
-        else:
-            _ask(self, "set", name, value)
-
-    def __delattr__(self, name: str) -> None:
-        _ask(self, "delete", name)
-
-    def __eq__(self, other: object) -> Any:
-        return self is other or NotImplemented
-
-    def __ne__(self, other: object) -> Any:
-        return self is not other if isinstance(other, _StandIn) else NotImplemented
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __str__(self) -> str:
-        return _text(self, "__str__")
-
-    def __repr__(self) -> str:
-        return _text(self, "__repr__")
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__dict__["_kodforge_client"].unportable("the tests copy or pickle an object of the solution")
-
-
-class _Function(_StandIn):
-    # A function, method or other callable of the solution, with the docstring of that.
-    __doc__ = property(lambda self: _ask(self, "get", "__doc__"))
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        if (name := self.__dict__.get("_kodforge_answers")) and (arguments or keywords):
-            self.__dict__["_kodforge_client"].note_judged(f".{name}() of an object where a plain value was expected")
-        return _ask(self, "call", "", *arguments, **keywords)
-
-    def __get__(self, instance: object, owner: type | None = None) -> _Function:
-        return self
-
-
-def _ask(stand_in: Any, op: str, name: str, *arguments: Any, **keywords: Any) -> Any:
-    space = object.__getattribute__(stand_in, "__dict__")
-    if "_kodforge_client" not in space:
-        raise AttributeError(name)
-    return space["_kodforge_client"].operation(op, space["_kodforge_number"], name, *arguments, **keywords)
-
-
-def _text(stand_in: Any, name: str) -> str:
-    found = _ask(stand_in, "special", name)
-    if not isinstance(found, str):
-        raise TypeError(f"{name} returned a non-string")
-    return found
-
-
-def _special(name: str) -> Callable[..., Any]:
-    """A special method that passes on, and takes note where the solution answers in the tests' stead."""
-
-    def forward(self: Any, *arguments: Any) -> Any:
-        if name in _ANSWERS:
-            made = self.__dict__["_kodforge_made"]
-            others = [item for item in arguments if not isinstance(item, _StandIn)]
-            if name in COMPARISONS:
-                if arguments and self is arguments[0] and name == "__eq__":
-                    return True
-                if others and not made:
-                    return NotImplemented  # a plain value is compared by the tests' own Python
-                self.__dict__["_kodforge_client"].note_judged(f"{name} of {type(self).__name__}")
-            elif not made:
-                self.__dict__["_kodforge_client"].note_judged(f"{name} of an object where a plain value was expected")
-        return _ask(self, "special", name, *arguments)
-
-    forward.__name__ = name
-    return forward
-
-
-def _method(name: str) -> Callable[..., Any]:
-    """A method: one message, where looking it up and calling what was found would be two."""
-
-    def forward(self: Any, *arguments: Any, **keywords: Any) -> Any:
-        if name in _PLAIN_METHODS and (arguments or keywords) and not self.__dict__["_kodforge_made"]:
-            self.__dict__["_kodforge_client"].note_judged(f".{name}() of an object where a plain value was expected")
-        return _ask(self, "method", name, *arguments, **keywords)
-
-    forward.__name__ = name
-    return forward
-
-
-_metaclasses: dict[frozenset[str], type[_StandInClass]] = {frozenset(): _StandInClass}
-
-
-def _metaclass(special: frozenset[str]) -> type[_StandInClass]:
-    """A class of classes with the special methods that the real class's class has, such as ``len(Colour)``."""
-    if special not in _metaclasses:
-
-        def forward(name: str) -> Callable[..., Any]:
-            def method(cls: Any, *arguments: Any) -> Any:
-                return cls._kodforge_client.operation("special", cls._kodforge_number, name, *arguments)
-
-            return method
-
-        space = {name: forward(name) for name in special}
-        _metaclasses[special] = type("_StandInClass", (_StandInClass,), space)
-    return _metaclasses[special]
 
 
 class Finder:

@@ -167,6 +167,9 @@ class Sandbox(Section):
         Backend.AUTO, description="`auto`: Docker where a daemon answers and has the image, else bubblewrap."
     )
     image: str = Field("kodforge-sandbox", description="Docker image.")
+    runtime: str | None = Field(
+        None, description="Docker runtime, `runsc` for gVisor. None: the daemon's default. It must know the name."
+    )
     layers: tuple[Layer, ...] = Field(
         (), description="Optional libraries in the box beside the usual ones; a Docker image is built with them."
     )

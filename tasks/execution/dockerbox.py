@@ -153,7 +153,7 @@ def start_box(settings: Sandbox, flavour: Flavour) -> Box:
             log_config={"Type": "none"},
             labels={OWNER: _owner()},
             environment={"PYTHONHASHSEED": str(flavour.hash_seed)},
-            ulimits=[],
+            runtime=settings.runtime,
         )
     except DockerException as error:
         raise SandboxUnavailable(f"Docker cannot make a container: {error}") from error

@@ -12,7 +12,8 @@ import pytest
 from tasks.errors import SandboxUnavailable
 from tasks.execution.pool import SandboxPool, check_sandbox
 from tasks.models import Pair, PairFile, Verdict
-from tasks.settings import Sandbox
+from tasks.settings import Backend, Sandbox
+from tests.conftest import sandbox_settings
 from tests.hostile.attacks import ALL
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,7 +111,8 @@ def test_many_pairs_at_once_keep_their_order(pool):
 AS_USER = """
 from tasks.execution.pool import SandboxPool, check_sandbox
 from tasks.models import Pair
-from tasks.settings import Sandbox
+from tasks.settings import Backend, Sandbox
+from tests.conftest import sandbox_settings
 from tests.conftest import LIMITS
 from tests.hostile.attacks import ALL
 check_sandbox(Sandbox(backend="bubblewrap", slots=1))
@@ -157,3 +159,14 @@ def runs_as_nobody(python: str, nobody: dict, env: dict[str, str]) -> bool:
 def test_missing_image_says_what_to_do():
     with pytest.raises(SandboxUnavailable, match=r"kodforge sandbox build|no Docker daemon"):
         SandboxPool(Sandbox(backend="docker", image="kodforge-no-such-image"))
+
+
+@pytest.mark.parametrize("runtime", ["runc", "no-such-runtime"])
+def test_docker_runtime_is_the_one_asked_for(runtime):
+    settings = sandbox_settings(Backend.DOCKER).model_copy(update={"runtime": runtime})
+    with SandboxPool(settings) as pool:
+        if runtime == "runc":
+            assert judged(pool, GOOD).verdict is Verdict.PASSED
+        else:
+            with pytest.raises(SandboxUnavailable, match="no-such-runtime"):
+                judged(pool, GOOD)
