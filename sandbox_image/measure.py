@@ -71,20 +71,20 @@ class Measure:
         self._collector.reset()
         self._collector.start()
 
-    def stop(self) -> dict[str, int] | None:
-        """End the measurement; the file's counts, None where coverage.py cannot read it."""
+    def stop(self) -> dict[str, Any] | None:
+        """End the measurement; what of the file was not run, None where coverage.py cannot read it."""
         self._collector.stop()
         self._collector.flush_data()
         try:
             reporter = PythonFileReporter(self._path, self._coverage)
-            numbers = analysis_from_file_reporter(self._arcs, 0, reporter, self._path).numbers  # type: ignore[arg-type]
+            found = analysis_from_file_reporter(self._arcs, 0, reporter, self._path)  # type: ignore[arg-type]
         except coverage.CoverageException:
             return None
         return {
-            "statements": numbers.n_statements,
-            "statements_hit": numbers.n_executed,
-            "branches": numbers.n_branches,
-            "branches_hit": numbers.n_executed_branches,
+            "statements": found.numbers.n_statements,
+            "missing": sorted(found.missing),
+            "branches": found.numbers.n_branches,
+            "missing_branches": [(line, to) for line, ends in found.missing_branch_arcs().items() for to in ends],
         }
 
 

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import types
 from typing import Any, NoReturn
 
 from sandbox_image.channel import Channel, Gone
-from sandbox_image.children import CHANNEL_FD, SOLUTION, Zygote, start_measure, streams, write_all, write_files
+from sandbox_image.children import (
+    CHANNEL_FD,
+    EVIDENCE_FD,
+    SOLUTION,
+    Zygote,
+    start_measure,
+    streams,
+    write_all,
+    write_files,
+)
 from sandbox_image.solution_side import Server
 
 NO_MEMORY = 72
@@ -34,7 +44,7 @@ def serve_solution(zygote: Zygote, case: dict[str, Any]) -> NoReturn:
     os._exit(0)
 
 
-def run_program(case: dict[str, Any]) -> NoReturn:
+def run_program(zygote: Zygote, case: dict[str, Any]) -> NoReturn:
     """A program that reads standard input and writes standard output; its exit code is what it exits with."""
     with open("/tmp/.stdin", "w+b", buffering=0) as file:  # noqa: S108 - in the box, and gone at once
         os.unlink("/tmp/.stdin")  # noqa: S108
@@ -48,10 +58,11 @@ def run_program(case: dict[str, Any]) -> NoReturn:
     main = types.ModuleType("__main__")
     main.__file__ = "solution.py"
     sys.modules["__main__"] = main
-    status = 0
+    status, path = 0, f"{SOLUTION}/solution.py"
+    measure = start_measure(case, SOLUTION)
     try:
-        with open("solution.py", "rb") as source:
-            exec(compile(source.read(), "solution.py", "exec", dont_inherit=True), main.__dict__)
+        with open(path, "rb") as source:
+            exec(compile(source.read(), path, "exec", dont_inherit=True), main.__dict__)
     except SystemExit as leave:
         if isinstance(leave.code, str):
             print(leave.code, file=sys.stderr)
@@ -61,4 +72,7 @@ def run_program(case: dict[str, Any]) -> NoReturn:
         status = 1
     with contextlib.suppress(Exception):
         sys.stdout.flush()
+    covered = measure.stop() if measure else None
+    ended = {"ended": True, "exitstatus": status, "coverage": covered, "imported": zygote.imported()}
+    write_all(EVIDENCE_FD, json.dumps({"token": case["token"], **ended}).encode("ascii") + b"\n")
     os._exit(status & 0xFF)

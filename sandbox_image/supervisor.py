@@ -33,7 +33,7 @@ import traceback
 from functools import partial
 from typing import Any
 
-from sandbox_image.children import CHANNEL_FD, SOLUTION, TESTS, WORK, Body, Zygote, streams, write_all
+from sandbox_image.children import CHANNEL_FD, EVIDENCE_FD, SOLUTION, TESTS, WORK, Body, Zygote, streams, write_all
 from sandbox_image.confinement import forbid_inspection, this_cpu
 from sandbox_image.processes import Child, OwnChild, TestsChild, kill_all, others, reap
 from sandbox_image.solution_runner import run_program, serve_solution
@@ -183,7 +183,8 @@ class Supervisor:
     ) -> tuple[list[OwnChild], Child]:
         """Fork what a kind of case needs: the children of this process, and the one whose end is the case's end."""
         if kind == PROGRAM:
-            program = self._fork(run_program, contents[0], {1: output, 2: errors})
+            run = partial(run_program, self._zygote)
+            program = self._fork(run, contents[0], {1: output, 2: errors, EVIDENCE_FD: said})
             return [program], program
         if kind == TOGETHER:
             return [], self._ask(kind, self._uid, [contents[0], output, output, said])

@@ -1,17 +1,21 @@
-"""What the process with the tests said of itself: read on the host, with suspicion.
+"""What the process with the tests, or with a program, said of itself: read on the host, with suspicion.
 
-In the shared tier these lines come from a process in which the solution ran as well, so anything may stand in them.
+In the shared tier and from a program these lines come from a process in which the solution ran, so anything may stand
+in them.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tasks.models import Coverage
+
+_MOST = 1_000_000
 
 
 class _Fact(BaseModel):
@@ -50,12 +54,23 @@ class Stopped(_Fact):
     why: str
 
 
+class Measured(BaseModel):
+    """What one run left out of the solution's statements and branches; a branch is two lines."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    statements: int = Field(ge=0, le=_MOST)
+    missing: set[int]
+    branches: int = Field(ge=0, le=_MOST)
+    missing_branches: set[tuple[int, int]]
+
+
 class Ended(_Fact):
-    """The last fact: pytest ran to its end."""
+    """The last fact: pytest, or the program, ran to its end."""
 
     ended: Literal[True]
     exitstatus: int
-    coverage: Coverage | None
+    coverage: Measured | None
     imported: list[str] = Field(max_length=10_000)
     judged: str = Field("", description="What the solution, not the tests' Python, compared.")
 
@@ -75,6 +90,21 @@ class Facts:
     stopped: Stopped | None = None
     ended: Ended | None = None
     genuine: bool = True
+
+
+def coverage_of(runs: Sequence[Measured]) -> Coverage | None:
+    """What runs of one solution cover together; None where nothing was measured."""
+    if not runs:
+        return None
+    statements, branches = runs[0].statements, runs[0].branches
+    missing = set.intersection(*(run.missing for run in runs))
+    missing_branches = set.intersection(*(run.missing_branches for run in runs))
+    return Coverage(
+        statements=statements,
+        statements_hit=max(0, statements - len(missing)),
+        branches=branches,
+        branches_hit=max(0, branches - len(missing_branches)),
+    )
 
 
 def read_facts(said: str, token: str) -> Facts:

@@ -16,7 +16,7 @@ from types import TracebackType
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import USUAL_HASH_SEED, Box, Flavour
 from tasks.execution.expected import entry_points, expected_tests, is_plain
-from tasks.execution.facts import Facts, read_facts
+from tasks.execution.facts import Facts, coverage_of, read_facts
 from tasks.execution.protocol import Case, Evidence, Kind, Limits
 from tasks.execution.slots import BoxKiller, Slots
 from tasks.execution.tiers import forging_means, why_shared
@@ -48,7 +48,7 @@ class _Judged:
     tier_reason: str = ""
     tests: list[TestOutcome] = field(default_factory=list)
     runs: list[Evidence] = field(default_factory=list)
-    facts: Facts = field(default_factory=Facts)
+    facts: list[Facts] = field(default_factory=list)
 
 
 class SandboxPool:
@@ -118,7 +118,8 @@ class SandboxPool:
             return _Judged(Verdict.ERROR, refusal)
         found = _Judged(Verdict.PASSED, f"all {len(pair.io)} outputs are as expected")
         for number, run in enumerate(pair.io):
-            evidence = self._run(Kind.PROGRAM, self._case(pair, False, seed, stdin=run.stdin), seed)
+            case = self._case(pair, coverage, seed, stdin=run.stdin)
+            evidence = self._run(Kind.PROGRAM, case, seed)
             verdict, reason = judge_output(run.stdout, evidence)
             passed = verdict is Verdict.PASSED
             outcome = TestOutcome(
@@ -129,6 +130,7 @@ class SandboxPool:
             )
             found.tests.append(outcome)
             found.runs.append(evidence)
+            found.facts.append(read_facts(evidence.said, case.token))
             if not passed and found.verdict is Verdict.PASSED:
                 found.verdict, found.reason = verdict, f"input {number}: {reason}"
         return found
@@ -143,7 +145,8 @@ class SandboxPool:
         why = "asked for" if self.settings.tier is TierChoice.SHARED else why_shared(pair.test)
         if not why:
             found = self._look(Kind.APART, case, expected, seed)
-            unportable = found.facts.stopped is not None and found.facts.stopped.stopped == "unportable"
+            stopped = found.facts[0].stopped
+            unportable = stopped is not None and stopped.stopped == "unportable"
             if not unportable or self.settings.tier is TierChoice.ISOLATED:
                 return found
             why = found.reason
@@ -164,7 +167,7 @@ class SandboxPool:
             case = replace(case, plain=False)
             evidence = self._run(kind, case, seed)
             facts = read_facts(evidence.said, case.token)
-        found = _Judged(*judge(expected, evidence, facts), runs=[evidence], facts=facts)
+        found = _Judged(*judge(expected, evidence, facts), runs=[evidence], facts=[facts])
         found.tests = outcomes_of(facts.reports)
         if facts.ended and facts.ended.judged:
             found.tier, found.tier_reason = Tier.SHARED, f"the solution's own code compared: {facts.ended.judged}"
@@ -195,7 +198,7 @@ class SandboxPool:
         return self._slots.run(kind, case, Flavour(preload, USUAL_HASH_SEED if seed is None else seed))
 
     def _row(self, pair: Pair, judged: _Judged) -> PairVerdict:
-        ended = judged.facts.ended
+        ended = [facts.ended for facts in judged.facts if facts.ended]
         return PairVerdict(
             id=pair.id,
             verdict=judged.verdict,
@@ -203,8 +206,8 @@ class SandboxPool:
             integrity_tier=judged.tier,
             tier_reason=judged.tier_reason,
             tests=judged.tests,
-            coverage=ended.coverage if ended else None,
-            imported=sorted(_imports(pair.solution, pair.test) | {*(ended.imported if ended else [])}),
+            coverage=coverage_of([run.coverage for run in ended if run.coverage]),
+            imported=sorted(_imports(pair.solution, pair.test).union(*(run.imported for run in ended))),
             wall_s=sum(run.wall_s for run in judged.runs),
             cpu_s=sum(run.cpu_s for run in judged.runs),
             peak_mb=max((run.peak_mb for run in judged.runs), default=0.0),

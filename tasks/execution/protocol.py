@@ -81,7 +81,7 @@ class Case:
             case Kind.TOGETHER:
                 given = [files | tests]
             case Kind.PROGRAM:
-                given = [files | {"stdin": self.stdin}]
+                given = [files | {"stdin": self.stdin, "token": self.token}]
         return [json.dumps(common | half).encode() for half in given]
 
     def fits(self) -> bool:

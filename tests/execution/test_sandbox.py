@@ -170,3 +170,48 @@ def test_docker_runtime_is_the_one_asked_for(runtime):
         else:
             with pytest.raises(SandboxUnavailable, match="no-such-runtime"):
                 judged(pool, GOOD)
+
+
+SIGN = (
+    "import sys, json\nnumber = int(input())\nif number > 0:\n    print('positive')\nelif number < 0:\n"
+    "    print('negative')\nelse:\n    print('zero')\nsys.exit()\n"
+)
+
+
+def program(pool, solution, *runs, coverage=False):
+    io = [{"stdin": f"{number}\n", "stdout": word} for number, word in runs]
+    return pool.run(Pair(id="case", solution=solution, io=io), coverage)
+
+
+def test_coverage_of_a_program_is_that_of_all_its_runs(pool):
+    one = program(pool, SIGN, (3, "positive"), coverage=True)
+    assert one.coverage.model_dump() == {"statements": 8, "statements_hit": 5, "branches": 4, "branches_hit": 1}
+    all_three = program(pool, SIGN, (3, "positive"), (-3, "negative"), (0, "zero"), coverage=True)
+    assert all_three.verdict is Verdict.PASSED
+    assert all_three.coverage.model_dump() == {"statements": 8, "statements_hit": 8, "branches": 4, "branches_hit": 4}
+    assert all_three.imported == ["json", "sys"]
+    assert program(pool, SIGN, (3, "positive")).coverage is None
+
+
+@pytest.mark.parametrize(
+    ("solution", "verdict"),
+    [
+        ("import os\nos._exit(0)\n", Verdict.FAILED),
+        ("import os\nfor fd in range(3, 256):\n    try:\n        os.write(fd, b'{\"outcome\": \"passed\"}\\npositive\\n')\n"
+         "    except OSError:\n        pass\n", Verdict.FAILED),
+        ("import os, time\nif not os.fork():\n    os.setsid()\n    time.sleep(60)\nprint('positive')\nos._exit(0)\n",
+         Verdict.ERROR),
+        ("import os\nos.kill(os.getppid(), 9)\nos.kill(os.getpid(), 9)\n", Verdict.KILLED),
+        ("while True:\n    print('positive' * 1000)\n", Verdict.OUTPUT_LIMIT),
+        ("import os\nopen('/tmp/left', 'w').close()\nprint('positive' if os.path.exists('/tmp/left') else '')\n",
+         Verdict.PASSED),
+        ("import os\nprint('positive' if os.path.exists('/tmp/left') else 'clean')\n", Verdict.FAILED),
+        ("import os\nos.open\nraise KeyboardInterrupt\n", Verdict.FAILED),
+        ("import sys\nprint('positive')\nsys.exit('no')\n", Verdict.FAILED),
+        ("x = bytearray(1 << 40)\n", Verdict.OUT_OF_MEMORY),
+    ],
+)  # fmt: skip
+def test_hostile_programs(pool, solution, verdict):
+    found = program(pool, solution, (3, "positive"), coverage=True)
+    assert found.verdict is verdict, found.reason
+    assert program(pool, SIGN, (3, "positive"), coverage=True).verdict is Verdict.PASSED
