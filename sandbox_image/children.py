@@ -128,5 +128,5 @@ class Zygote:
     def imported(self) -> list[str]:
         """Top-level modules that a child has imported; those that this process had are not looked at, nor copied."""
         found = islice(reversed(sys.modules), max(0, len(sys.modules) - self._modules))
-        names = {name.partition(".")[0] for name in found} - {"solution", "test_solution"}
+        names = {name.partition(".")[0] for name in found} - {"solution", "test_solution", "encodings"}
         return sorted(name for name in names if name[:1].isalpha())

@@ -32,6 +32,8 @@ class Shared:
 
     def stale(self) -> list[int]:
         """Numbers of the containers that have changed since the sides last agreed."""
+        if not self.objects:
+            return []
         return [number for number, value in self.objects.items() if changed(self._agreed[number], value)]
 
     def tell(self, numbers: Iterable[int], writer: Writer) -> dict[int, list[Any]]:

@@ -9,7 +9,7 @@ import sys
 import traceback
 import types
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sandbox_image.channel import Channel, Frame, Party, is_atom
@@ -55,7 +55,7 @@ class Server(Party):
     def _answer(self, frame: Frame) -> Frame:
         if type(frame) is list:
             op, ref, name, *atoms = frame
-            return self._reply(op, self._objects[ref], name, (atoms, {}), [])
+            return self._reply(op, self._objects[ref], name, (atoms, {}), ())
         assert isinstance(frame, dict)
         match frame["op"]:
             case "import":
@@ -91,7 +91,7 @@ class Server(Party):
                 return getattr(type(target), name)(target, *arguments, **keywords)
         raise Malformed(f"no such operation: {op}")
 
-    def _reply(self, op: str, target: Any, name: str, call: tuple[Any, Any], given: list[Any]) -> Frame:
+    def _reply(self, op: str, target: Any, name: str, call: tuple[Any, Any], given: Sequence[Any]) -> Frame:
         """The result, the arguments that the call changed in place, and which containers the solution keeps.
 
         Args:
@@ -99,7 +99,7 @@ class Server(Party):
             given: all values that came with the call.
         """
         arguments, keywords = call
-        containers = mutable(given)
+        containers = mutable(given) if given else {}
         before = {index: snapshot(value) for index, value in containers.items()}
         more: dict[str, Any] = {}
         try:
@@ -122,7 +122,7 @@ class Server(Party):
         fields["keep"] = {index: self._share(values[index]) for index in self._kept(values, given, result)}
         return {**fields, **more}
 
-    def _kept(self, values: list[Any], given: list[Any], result: Any) -> list[int]:
+    def _kept(self, values: list[Any], given: Sequence[Any], result: Any) -> list[int]:
         """Which mutable containers of a reply something refers to that is not of the reply: the solution keeps them.
 
         Args:

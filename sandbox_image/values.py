@@ -18,6 +18,7 @@ from collections import Counter, OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 _LARGE = 1 << 4096
@@ -45,9 +46,9 @@ def _is_namedtuple(kind: type) -> bool:
 _ATOMS = frozenset({type(None), bool, str, float, int})
 
 
-def _only_atoms(values: Collection[Any]) -> bool:
-    """Whether all of some values stand for themselves."""
-    kinds = set(map(type, values))
+def _only_atoms(values: Collection[Any], kinds: set[type] | None = None) -> bool:
+    """Whether all of some values, of some kinds, stand for themselves."""
+    kinds = set(map(type, values)) if kinds is None else kinds
     if not kinds <= _ATOMS:
         return False
     if int not in kinds:
@@ -99,8 +100,11 @@ class Writer:
         return ["@", index]
 
     def _all(self, values: Collection[Any]) -> Sequence[Any]:
-        if _only_atoms(values):
+        kinds = set(map(type, values))
+        if _only_atoms(values, kinds):
             return list(values)
+        if kinds == {tuple} and _only_atoms(list(chain.from_iterable(values))):
+            return [("t", value) for value in values]
         reference = self._reference
         return [reference(value) for value in values]
 
@@ -250,8 +254,13 @@ class Reader:
         return self._made[index]
 
     def _all(self, references: list[Any]) -> list[Any]:
-        if list not in set(map(type, references)):
+        kinds = set(map(type, references))
+        if list not in kinds:
             return references
+        if kinds == {list} and all(reference[0] == "t" for reference in references):
+            tuples = [reference[1] for reference in references]
+            if set(map(type, tuples)) == {list} and _only_atoms(list(chain.from_iterable(tuples))):
+                return list(map(tuple, tuples))
         value = self._value
         return [value(reference) if type(reference) is list else reference for reference in references]
 
