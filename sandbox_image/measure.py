@@ -71,6 +71,12 @@ class Measure:
         self._collector.reset()
         self._collector.start()
 
+    def pause(self) -> Any:
+        """Stop this thread's tracer for a while; the tracer, to start it with."""
+        tracer = self._collector.tracers[0]
+        tracer.stop()
+        return tracer
+
     def stop(self) -> dict[str, Any] | None:
         """End the measurement; what of the file was not run, None where coverage.py cannot read it."""
         self._collector.stop()

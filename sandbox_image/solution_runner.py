@@ -20,7 +20,7 @@ from sandbox_image.children import (
     write_all,
     write_files,
 )
-from sandbox_image.solution_side import Server
+from sandbox_image.solution_side import MeasuredServer, Server
 
 NO_MEMORY = 72
 
@@ -35,8 +35,10 @@ def serve_solution(zygote: Zygote, case: dict[str, Any]) -> NoReturn:
         covered = measure.stop() if measure else None
         return {"coverage": covered, "imported": zygote.imported()}
 
+    channel = Channel(CHANNEL_FD)
+    server = MeasuredServer(channel, finish, measure.pause()) if measure else Server(channel, finish)
     try:
-        Server(Channel(CHANNEL_FD), finish).serve()
+        server.serve()
     except Gone:
         os._exit(0)
     except MemoryError:

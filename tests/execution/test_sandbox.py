@@ -11,7 +11,7 @@ import pytest
 
 from tasks.errors import SandboxUnavailable
 from tasks.execution.pool import SandboxPool, check_sandbox
-from tasks.models import Pair, PairFile, Verdict
+from tasks.models import Pair, PairFile, Tier, Verdict
 from tasks.settings import Backend, Sandbox
 from tests.conftest import sandbox_settings
 from tests.hostile.attacks import ALL
@@ -38,6 +38,21 @@ def test_branch_coverage_is_measured(pool):
     solution = "def f(x):\n    if x > 0:\n        return x + 1\n    return 0\n"
     covered = pool.run(Pair(id="case", solution=solution, test=TEST), coverage=True).coverage
     assert (covered.statements, covered.statements_hit, covered.branches, covered.branches_hit) == (4, 3, 2, 1)
+
+
+def test_coverage_goes_on_where_solution_and_tests_call_each_other(pool):
+    solution = (
+        "def apply(f, x):\n    y = f(x)\n    if y > 10:\n        return 'big'\n    return 'small'\n\n\n"
+        "def inc(x):\n    if x:\n        return x + 1\n    return 0\n\n\n"
+        "def down(n):\n    while n:\n        yield n\n        n -= 1\n"
+    )
+    test = (
+        "from solution import apply, down, inc\n\n\ndef test_f():\n"
+        "    assert apply(lambda x: 10 * inc(x), 1) == 'big'\n    assert [inc(n) for n in down(2)] == [3, 2]\n"
+    )
+    found = pool.run(Pair(id="case", solution=solution, test=test), coverage=True)
+    assert (found.verdict, found.integrity_tier) == (Verdict.PASSED, Tier.ISOLATED)
+    assert found.coverage.model_dump() == {"statements": 13, "statements_hit": 11, "branches": 6, "branches_hit": 4}
 
 
 @pytest.mark.parametrize(

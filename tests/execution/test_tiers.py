@@ -10,7 +10,7 @@ import pytest
 from tasks.execution.expected import is_plain
 from tasks.execution.pool import SandboxPool
 from tasks.execution.tiers import forging_means, why_shared
-from tasks.models import Pair, Tier, Verdict
+from tasks.models import Coverage, Pair, Tier, Verdict
 from tasks.settings import Backend, TierChoice
 from tests.conftest import sandbox_settings
 from tests.corpus import right_pairs, wrong_pairs
@@ -19,14 +19,14 @@ RIGHT, WRONG = right_pairs(), wrong_pairs()
 
 
 @pytest.fixture(scope="module")
-def verdicts() -> Iterator[dict[TierChoice, dict[str, tuple[Verdict, Tier, str]]]]:
+def verdicts() -> Iterator[dict[TierChoice, dict[str, tuple[Verdict, Tier, str, Coverage | None]]]]:
     """What each tier says of each pair of the corpus."""
     found = {}
     for tier in (TierChoice.AUTO, TierChoice.SHARED):
         update = {"tier": tier, "wall_s": 30, "memory_mb": 1024, "processes": 64}
         with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP).model_copy(update=update)) as pool:
-            rows = pool.run_all([*RIGHT, *WRONG], coverage=False)
-        found[tier] = {row.id: (row.verdict, row.integrity_tier, row.reason) for row in rows}
+            rows = pool.run_all([*RIGHT, *WRONG], coverage=True)
+        found[tier] = {row.id: (row.verdict, row.integrity_tier, row.reason, row.coverage) for row in rows}
     yield found
 
 
@@ -53,6 +53,11 @@ def test_nine_in_ten_fit_the_isolated_tier(verdicts):
     """What makes `auto` a good default."""
     tiers = Counter(verdicts[TierChoice.AUTO][pair.id][1] for pair in RIGHT)
     assert tiers[Tier.ISOLATED] / tiers.total() > 0.85
+
+
+def test_both_tiers_measure_the_same_coverage(verdicts):
+    both = {pair.id: tuple(verdicts[tier][pair.id][3] for tier in TierChoice if tier in verdicts) for pair in RIGHT}
+    assert {name: pair for name, pair in both.items() if pair[0] != pair[1] or pair[0] is None} == {}
 
 
 def test_no_honest_solution_has_forging_means():
