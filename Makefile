@@ -51,7 +51,7 @@ lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps benchmarks/requirements.in --output-file benchmarks/requirements.txt
 
-benchmark: setup ## Measure the sandbox beside the other ways to run pairs; takes an hour, on a machine left alone
+benchmark: setup ## Measure the sandbox beside the other ways to run pairs; takes half an hour, on a machine left alone
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r benchmarks/requirements.txt
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.breakdown
