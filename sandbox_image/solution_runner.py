@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 
 from sandbox_image.channel import Channel, Gone
 from sandbox_image.children import (
-    CHANNEL_FD,
     EVIDENCE_FD,
+    FROM_OTHER_FD,
     SOLUTION,
+    TO_OTHER_FD,
     Zygote,
     start_measure,
     streams,
@@ -35,7 +36,7 @@ def serve_solution(zygote: Zygote, case: dict[str, Any]) -> NoReturn:
         covered = measure.stop() if measure else None
         return {"coverage": covered, "imported": zygote.imported()}
 
-    channel = Channel(CHANNEL_FD)
+    channel = Channel(FROM_OTHER_FD, TO_OTHER_FD)
     server = MeasuredServer(channel, finish, measure.pause()) if measure else Server(channel, finish)
     try:
         server.serve()

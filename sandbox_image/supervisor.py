@@ -24,16 +24,27 @@ import json
 import os
 import select
 import shutil
-import socket
 import struct
 import sys
 import termios
 import time
 import traceback
 from functools import partial
+from itertools import chain
 from typing import Any
 
-from sandbox_image.children import CHANNEL_FD, EVIDENCE_FD, SOLUTION, TESTS, WORK, Body, Zygote, streams, write_all
+from sandbox_image.children import (
+    EVIDENCE_FD,
+    FROM_OTHER_FD,
+    SOLUTION,
+    TESTS,
+    TO_OTHER_FD,
+    WORK,
+    Body,
+    Zygote,
+    streams,
+    write_all,
+)
 from sandbox_image.confinement import forbid_inspection, this_cpu
 from sandbox_image.processes import Child, OwnChild, TestsChild, kill_all, others, reap
 from sandbox_image.solution_runner import run_program, serve_solution
@@ -189,13 +200,13 @@ class Supervisor:
         if kind == TOGETHER:
             return [], self._ask(kind, self._uid, [contents[0], output, output, said])
         cpu = this_cpu()  # for both: a message between them costs a third of what it costs from CPU to CPU
-        ours, theirs = socket.socketpair()
+        (calls_from, calls_to), (answers_from, answers_to) = channel = os.pipe(), os.pipe()
         serve = partial(serve_solution, self._zygote)
-        places = {1: output, 2: output, CHANNEL_FD: theirs.fileno()}
+        places = {1: output, 2: output, FROM_OTHER_FD: calls_from, TO_OTHER_FD: answers_to}
         solution = self._fork(serve, contents[0], places, cpu)
-        tests = self._ask(kind, self._uid + 1, [contents[1], output, output, said, ours.fileno()], cpu)
-        ours.close()
-        theirs.close()
+        tests = self._ask(kind, self._uid + 1, [contents[1], output, output, said, answers_from, calls_to], cpu)
+        for descriptor in chain.from_iterable(channel):
+            os.close(descriptor)
         return [solution], tests
 
     def run(self, kind: bytes, number: int, wall_s: float, most_output: int, sizes: list[int]) -> None:

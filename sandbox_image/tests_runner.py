@@ -16,7 +16,7 @@ from _pytest.config import _prepareconfig
 from _pytest.main import Session
 
 from sandbox_image.channel import Channel
-from sandbox_image.children import CHANNEL_FD, TESTS, Zygote, start_measure, write_files
+from sandbox_image.children import FROM_OTHER_FD, TESTS, TO_OTHER_FD, Zygote, start_measure, write_files
 from sandbox_image.plain_tests import STOPPED, run_plain
 from sandbox_image.recorder import TEST_FILE, TEST_PATH, Recorder
 from sandbox_image.tests_side import Client, install
@@ -95,7 +95,7 @@ def run_apart(zygote: Zygote, prepared: Prepared, case: dict[str, Any]) -> NoRet
         recorder.send({"stopped": kind, "why": why})
         os._exit(STOPPED)
 
-    client = Client(Channel(CHANNEL_FD), stop)
+    client = Client(Channel(FROM_OTHER_FD, TO_OTHER_FD), stop)
     install(client, None if case["plain"] else TEST_PATH)
     status = _run(prepared, case)
     said = client.finish() if "solution" in sys.modules else {}

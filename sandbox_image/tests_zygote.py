@@ -12,11 +12,11 @@ import socket
 import struct
 from typing import NoReturn
 
-from sandbox_image.children import CHANNEL_FD, EVIDENCE_FD, TESTS, Zygote
+from sandbox_image.children import EVIDENCE_FD, FROM_OTHER_FD, TESTS, TO_OTHER_FD, Zygote
 
 TOGETHER, APART = b"T", b"A"
-PLACES = {TOGETHER: (0, 1, 2, EVIDENCE_FD), APART: (0, 1, 2, EVIDENCE_FD, CHANNEL_FD)}
-"""Where the descriptors of a child go: its case, its output twice, the evidence, the channel to the solution."""
+PLACES = {TOGETHER: (0, 1, 2, EVIDENCE_FD), APART: (0, 1, 2, EVIDENCE_FD, FROM_OTHER_FD, TO_OTHER_FD)}
+"""Where the descriptors of a child go: its case, its output twice, the evidence, what the solution says and is told."""
 _REQUEST, _BORN, _ENDED = struct.Struct("ci"), struct.Struct("i"), struct.Struct("iddq")
 
 

@@ -309,28 +309,32 @@ ADAPTIVE = [
             V.TAMPERED),
     _attack("closes every descriptor", "import os\ndef f(x):\n    os.closerange(3, 256)\n    return x + 1", V.TAMPERED),
     _attack("answers the call itself, with nonsense", """
-        import os, struct
+        import os
         def f(x):
             data = b'{"plain": 2, "plain": {}}'
-            os.write(101, struct.pack('>I', len(data)) + data)
+            os.write(102, data + b'\\n')
             return 2
         """, V.TAMPERED, V.FAILED),
     _attack("answers the next call ahead of time", """
-        import os, struct
+        import os
         def f(x):
             data = b'[6]'
-            os.write(101, struct.pack('>I', len(data)) + data)
+            os.write(102, data + b'\\n')
             return x
         """, V.TAMPERED, V.FAILED),
-    _attack("announces a huge message", "import os, struct\ndef f(x):\n    os.write(101, struct.pack('>I', 0xffffffff))\n    return x", V.TAMPERED, V.FAILED),
-    _attack("sends nested JSON", "import os, struct\ndef f(x):\n    d = b'[' * 200000\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
-    _attack("claims an unknown reference", "import os, struct\ndef f(x):\n    d = b'{\"root\": [\"@\", 99], \"heap\": [], \"changed\": {}}'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x",
+    _attack("sends a message without end", "import os\ndef f(x):\n    while True:\n        os.write(102, b'[' * 65536)", V.TAMPERED, V.FAILED),
+    _attack("sends a message in two lines", "import os\ndef f(x):\n    os.write(102, b'[\\n2]\\n')\n    return x", V.TAMPERED, V.FAILED),
+    _attack("reads the tests' next call itself", "import os\ndef f(x):\n    os.set_blocking(101, False)\n    try:\n        os.read(101, 100)\n    except OSError:\n        pass\n    return x", V.TAMPERED, V.FAILED),
+    _attack("closes the pipe of its answers", "import os\ndef f(x):\n    os.close(102)\n    return x", V.TAMPERED, V.FAILED),
+    _attack("fills the pipe of its answers", "import fcntl, os\ndef f(x):\n    fcntl.fcntl(102, 1031, 1 << 20)\n    os.write(102, b'[2]\\n' * 200000)\n    return x", V.TAMPERED, V.FAILED),
+    _attack("sends nested JSON", "import os\ndef f(x):\n    d = b'[' * 200000\n    os.write(102, d + b'\\n')\n    return x", V.TAMPERED, V.FAILED),
+    _attack("claims an unknown reference", "import os\ndef f(x):\n    d = b'{\"root\": [\"@\", 99], \"heap\": [], \"changed\": {}}'\n    os.write(102, d + b'\\n')\n    return x",
             V.TAMPERED, V.FAILED),
-    _attack("sends a builtin to be called", "import os, struct\ndef f(x):\n    d = b'{\"root\": [\"@\", 0], \"heap\": [[\"builtin\", \"exit\"]], \"changed\": {}}'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x",
+    _attack("sends a builtin to be called", "import os\ndef f(x):\n    d = b'{\"root\": [\"@\", 0], \"heap\": [[\"builtin\", \"exit\"]], \"changed\": {}}'\n    os.write(102, d + b'\\n')\n    return x",
             V.TAMPERED, V.FAILED),
-    _attack("answers with more than one atom", "import os, struct\ndef f(x):\n    d = b'[2, 2]'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
-    _attack("answers an atom that is none", "import os, struct\ndef f(x):\n    d = b'[[2]]'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
-    _attack("answers with what follows the message", "import os, struct\ndef f(x):\n    d = b'[1] [2]'\n    os.write(101, struct.pack('>I', len(d)) + d)\n    return x", V.TAMPERED, V.FAILED),
+    _attack("answers with more than one atom", "import os\ndef f(x):\n    d = b'[2, 2]'\n    os.write(102, d + b'\\n')\n    return x", V.TAMPERED, V.FAILED),
+    _attack("answers an atom that is none", "import os\ndef f(x):\n    d = b'[[2]]'\n    os.write(102, d + b'\\n')\n    return x", V.TAMPERED, V.FAILED),
+    _attack("answers with what follows the message", "import os\ndef f(x):\n    d = b'[1] [2]'\n    os.write(102, d + b'\\n')\n    return x", V.TAMPERED, V.FAILED),
     _attack("kills the process that forks the tests", """
         import os, signal
         for pid in range(2, 400):
@@ -367,7 +371,7 @@ ADAPTIVE = [
     """, V.FAILED, V.TAMPERED),
     _attack("imports the channel and speaks first", """
         from sandbox_image.channel import Channel
-        Channel(101).send({'module': 0, 'names': ['f']})
+        Channel(101, 102).send({'module': 0, 'names': ['f']})
         def f(x):
             return x
         """, V.TAMPERED, V.TAMPERED),
