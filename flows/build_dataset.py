@@ -17,6 +17,7 @@ from tasks.publishing.stage import publish_release
 from tasks.publishing.summary import Summary, summarise
 from tasks.run import Run
 from tasks.settings import BuildConfig
+from tasks.teachers.usage import RunUsage, dollars, usage_of
 
 
 class BuildResult(BaseModel):
@@ -39,8 +40,30 @@ def build_dataset(config: BuildConfig) -> BuildResult:
     verify_triplets(config)
     curate_triplets(config)
     rows = publish_release(Run(config=config, teachers=config.teachers))
-    show(summarise(Run(config=config, teachers=config.teachers)))
+    run = Run(config=config, teachers=config.teachers)
+    summary = summarise(run)
+    show(summary)
+    show_cost(usage_of(run), sum(summary.splits.values()))
     return BuildResult(run=config.run, release=release_store(config).url, rows=rows)
+
+
+def show_cost(usage: RunUsage, accepted: int) -> None:
+    """Put what the teachers took on the flow run's page."""
+    table = [
+        {
+            "stage": row.stage,
+            "subset": row.subset,
+            "calls": row.calls,
+            "from disk": row.cached,
+            "prompt tokens": row.prompt_tokens,
+            "completion tokens": row.completion_tokens,
+            "cost": dollars(row.usd),
+        }
+        for row in [*usage.rows, usage.total]
+    ]
+    each = usage.per(accepted)
+    told = f"Per accepted row: {each[0]:,.0f} tokens, cost {dollars(each[1])}" if each else "No row was accepted"
+    create_table_artifact(table, key="cost", description=told)
 
 
 def show(summary: Summary) -> None:

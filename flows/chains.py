@@ -6,9 +6,11 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from prefect.futures import PrefectFuture, as_completed
+from prefect.logging import get_run_logger
 
 from tasks.artifacts import Receipt
 from tasks.errors import KodforgeError
+from tasks.teachers.client import STOPPED, stop_clients
 
 Chain = Generator[PrefectFuture[Receipt], Receipt, None]
 """One shard: yields the future of each task it submits, and is sent that task's receipt."""
@@ -23,7 +25,8 @@ def run_chains(
 ) -> list[Receipt]:
     """Run every chain to its end and return all receipts, chain by chain.
 
-    A chain that fails does not stop the others.
+    A chain that fails does not stop the others. Where the flow is stopped, requests to teachers that are in flight may
+    still be answered for a few seconds; what was answered is on disk.
 
     Args:
         in_flight: chains under way at once.
@@ -47,24 +50,29 @@ def run_chains(
         running[future] = number
         return True
 
-    while waiting or running:
-        while waiting and len(running) < in_flight:
-            if not advance(waiting.pop(), None):
+    try:
+        while waiting or running:
+            while waiting and len(running) < in_flight:
+                if not advance(waiting.pop(), None):
+                    ended += 1
+            if not running:
+                continue
+            future = next(as_completed(list(running)))
+            number = running.pop(future)
+            try:
+                receipt: Any = future.result()
+                receipts[number].append(receipt)
+                goes_on = advance(number, receipt)
+            except Exception as error:
+                causes.append(error)
+                goes_on = False
+            if not goes_on:
                 ended += 1
-        if not running:
-            continue
-        future = next(as_completed(list(running)))
-        number = running.pop(future)
-        try:
-            receipt: Any = future.result()
-            receipts[number].append(receipt)
-            goes_on = advance(number, receipt)
-        except Exception as error:
-            causes.append(error)
-            goes_on = False
-        if not goes_on:
-            ended += 1
-            finished(ended)
+                finished(ended)
+    except BaseException:  # Ctrl-C, SIGTERM, a cancellation in the UI: no shard may wait for a teacher any longer
+        stop_clients()
+        get_run_logger().warning("%s", STOPPED)
+        raise
     if causes:
         if isinstance(causes[0], KodforgeError) and len(causes) == len(chains):
             raise causes[0]

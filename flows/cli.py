@@ -88,6 +88,28 @@ def run(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006 - typ
 
 
 @app.command()
+def estimate(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
+    """Estimate what a run will cost, without asking any teacher.
+
+    Example: kodforge estimate --profile pilot --set teachers.author.prices.input=0.5
+    """
+    from flows.estimate import show_estimate  # noqa: PLC0415
+
+    show_estimate(load_config(profile, set_), console)
+
+
+@app.command()
+def usage(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
+    """Show what a run has used of its teachers so far: tokens and cost by stage, subset and accepted row.
+
+    Example: kodforge usage --profile demo
+    """
+    from flows.console import show_run_usage  # noqa: PLC0415
+
+    show_run_usage(load_config(profile, set_), console)
+
+
+@app.command()
 def doctor(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
     """Check Python, sandbox, Docker, endpoint and store, and say what to do where something is wrong.
 
@@ -199,6 +221,8 @@ def sandbox_build(
 def demo_teacher(
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 8123,
     log: Annotated[Path | None, typer.Option("--log", help="JSONL file that gets a line per request.")] = None,
+    latency_s: Annotated[float, typer.Option("--latency", min=0, help="Seconds that an answer takes.")] = 0,
+    key_env: Annotated[str, typer.Option("--key-env", help="Environment variable with a key to demand.")] = "",
 ) -> None:
     """Serve the demo teacher on loopback, to be used as an OpenAI-compatible endpoint.
 
@@ -207,7 +231,7 @@ def demo_teacher(
     from tasks.teachers.demo import serve  # noqa: PLC0415
 
     console.print(f"demo teacher on http://127.0.0.1:{port}/v1 (Ctrl-C stops it)")
-    serve(port, log)
+    serve(port, log, os.environ[key_env] if key_env else None, latency_s)
 
 
 def main() -> None:

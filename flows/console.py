@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 
+import typer
 from prefect.client.orchestration import get_client
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -16,10 +18,12 @@ from flows.source_questions import source_questions
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file
 from tasks.files import check_suffix, row_writer
-from tasks.models import PairVerdict, Question
+from tasks.models import NOT_ASKED, PairVerdict, Question, RejectReason
 from tasks.publishing.summary import Summary, summarise
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig, EndpointKind, Sandbox
+from tasks.teachers.client import STOPPED
+from tasks.teachers.usage import RunUsage, dollars, usage_of
 
 
 def wait_until_recorded(seconds: float = 20) -> None:
@@ -45,13 +49,21 @@ def run_build(config: BuildConfig, console: Console) -> None:
     check_run(config)
     try:
         result = build_dataset(config)
+    except KeyboardInterrupt:
+        console.print(f"Stopped: {STOPPED}.", style="yellow", highlight=False, soft_wrap=True)
+        raise typer.Exit(130) from None
     finally:
         wait_until_recorded()
-    show_summary(summarise(Run(config=config, teachers=config.teachers)), console)
+    run = Run(config=config, teachers=config.teachers)
+    summary = summarise(run)
+    show_summary(summary, console)
+    show_usage(usage_of(run), sum(summary.splits.values()), console)
     rows = ", ".join(f"{count} rows in {split}" for split, count in result.rows.items())
     console.print(f"\n[bold green]Done[/bold green] in {time.monotonic() - started:.0f} s: {rows}.")
     if config.teachers.author.kind is EndpointKind.DEMO:
         console.print("The answers came from the demo teacher's transcripts: no model was asked.")
+    if hint := how_to_go_on(summary, config):
+        console.print(hint, style="yellow", highlight=False, soft_wrap=True)
     options = f"--profile {config.profile}"
     console.print(
         f"""
@@ -90,6 +102,48 @@ def show_summary(summary: Summary, console: Console) -> None:
     console.print(labels)
     verdicts = ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())
     console.print(f"verdicts on attempts: {verdicts}", highlight=False, soft_wrap=True)
+
+
+def show_usage(usage: RunUsage, accepted: int, console: Console) -> None:
+    """What the teachers took, by stage and subset, and for each accepted row."""
+    table = Table(title="What the teachers took", title_justify="left")
+    for name in ("stage", "subset"):
+        table.add_column(name)
+    for name in ("calls", "from disk", "prompt tokens", "completion tokens", "cost"):
+        table.add_column(name, justify="right")
+    for row in [*usage.rows, usage.total]:
+        numbers = (row.calls, row.cached, row.prompt_tokens, row.completion_tokens)
+        table.add_row(row.stage, row.subset, *(f"{number:,}" for number in numbers), dollars(row.usd))
+    console.print(table)
+    if each := usage.per(accepted):
+        console.print(f"per accepted row: {each[0]:,.0f} tokens, cost {dollars(each[1])}", highlight=False)
+    if usage.total.estimated:
+        console.print(f"{usage.total.estimated} calls came without credible token counts; theirs are estimates")
+
+
+def show_run_usage(config: BuildConfig, console: Console) -> None:
+    """What a run, finished or not, has used so far."""
+    run = Run(config=config, teachers=config.teachers)
+    manifest = run.stage(StageName.CURATED).manifest()
+    show_usage(usage_of(run), manifest["rows_out"] if manifest else 0, console)
+
+
+def how_to_go_on(summary: Summary, config: BuildConfig) -> str:
+    """What to do where the budget or failures of the teacher left rows out; empty where they did not."""
+    left: Counter[str] = Counter()
+    for row in summary.funnel:
+        left.update({reason: count for reason, count in row.reasons.items() if reason in NOT_ASKED})
+    hints = []
+    if count := left[RejectReason.BUDGET_EXHAUSTED]:
+        name, cap = ("usd", config.budget.usd) if config.budget.usd is not None else ("tokens", config.budget.tokens)
+        hints.append(
+            f"The budget was reached: {count} requests were not sent, what was there before is released. To go on, "
+            f"run the same command with a higher one, as in --set budget.{name}={2 * (cap or 1):g}; nothing is paid "
+            f"for twice."
+        )
+    if count := left[RejectReason.TEACHER_FAILED]:
+        hints.append(f"The teacher failed on {count} requests. Run the same command again to ask these once more.")
+    return "\n".join(hints)
 
 
 def run_source(config: BuildConfig, out: Path, console: Console) -> None:

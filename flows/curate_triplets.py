@@ -23,7 +23,7 @@ def curate_triplets(config: BuildConfig) -> list[Receipt]:
     def chain(shard: Receipt) -> Chain:
         yield curate_shard.submit(run, shard, duplicates)
 
-    progress = stage_progress(StageName.CURATED, len(triplets))
-    curated = run_chains([chain(shard) for shard in triplets], config.shards_in_flight, progress)
+    with stage_progress(StageName.CURATED, len(triplets)) as progress:
+        curated = run_chains([chain(shard) for shard in triplets], config.shards_in_flight, progress)
     run.finish(StageName.CURATED, curated)
     return curated

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.artifacts import Store
@@ -10,10 +12,11 @@ from tasks.errors import BadInput
 from tasks.execution.pool import check_sandbox
 from tasks.publishing.release import check_release_free
 from tasks.run import answers_path
-from tasks.settings import BuildConfig, EndpointKind
+from tasks.settings import BuildConfig, Endpoint, EndpointKind
 from tasks.sourcing.catalogue import read_seeds
 from tasks.teachers import local
 from tasks.teachers.cache import ResponseCache
+from tasks.teachers.chat_templates import with_user_turn
 from tasks.teachers.client import check_endpoint
 from tasks.teachers.transcripts import packaged
 
@@ -39,14 +42,37 @@ def check_run(config: BuildConfig) -> None:
 
 def check_endpoints(config: BuildConfig) -> None:
     """Reach every endpoint; of those that are started with the run, check that they can be."""
-    author = config.teachers.author
-    match author.kind:
-        case EndpointKind.OPENAI:
-            check_endpoint(author)
-        case EndpointKind.LOCAL:
-            local.weights()
-        case EndpointKind.DEMO:
-            packaged()
+    for role, endpoint in config.teachers.roles.items():
+        match endpoint.kind:
+            case EndpointKind.OPENAI:
+                check_endpoint(endpoint, role)
+                with_user_turn(endpoint)
+                check_limits(endpoint)
+            case EndpointKind.LOCAL:
+                local.weights()
+            case EndpointKind.DEMO:
+                packaged()
+
+
+def check_limits(endpoint: Endpoint) -> None:
+    """Look up the Prefect limits that an endpoint names.
+
+    Raises:
+        BadInput: there is none of that name, or it is of the other kind.
+    """
+    limits = [route.limits for route in endpoint.all_routes]
+    named = [(name, True) for one in limits if (name := one.global_rate)]
+    named += [(name, False) for one in limits if (name := one.global_in_flight)]
+    for name, decays in named:
+        how = f"prefect gcl create {name} --limit 10" + (" --slot-decay-per-second 10" if decays else "")
+        with get_client(sync_client=True) as client:
+            try:
+                found = client.read_global_concurrency_limit_by_name(name)
+            except ObjectNotFound as error:
+                raise BadInput(f"there is no Prefect global concurrency limit {name!r}. Make it: {how}") from error
+        if bool(found.slot_decay_per_second) is not decays:
+            kind = "has no slot decay, which global_rate needs" if decays else "has slot decay: it is for global_rate"
+            raise BadInput(f"the Prefect global concurrency limit {name!r} {kind}. Make another: {how}")
 
 
 def check_prefect() -> str:

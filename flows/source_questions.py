@@ -24,7 +24,7 @@ def source_questions(config: BuildConfig) -> list[Receipt]:
         def chain(shard: Receipt) -> Chain:
             yield write_questions.submit(run, shard)
 
-        progress = stage_progress(StageName.QUESTIONS, len(seeds))
-        questions = run_chains([chain(shard) for shard in seeds], config.shards_in_flight, progress)
+        with stage_progress(StageName.QUESTIONS, len(seeds)) as progress:
+            questions = run_chains([chain(shard) for shard in seeds], config.shards_in_flight, progress)
         run.finish(StageName.QUESTIONS, questions)
     return questions

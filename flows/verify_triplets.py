@@ -30,8 +30,8 @@ def verify_triplets(config: BuildConfig) -> list[Receipt]:
                 verdicts.append((yield execute_attempts.submit(run, attempts[-1])))
             yield label_triplets.submit(run, shard, attempts, verdicts)
 
-        progress = stage_progress(StageName.TRIPLETS, len(questions))
-        receipts = run_chains([chain(shard) for shard in questions], config.shards_in_flight, progress)
+        with stage_progress(StageName.TRIPLETS, len(questions)) as progress:
+            receipts = run_chains([chain(shard) for shard in questions], config.shards_in_flight, progress)
         for stage in (StageName.ATTEMPTS, StageName.VERDICTS, StageName.TRIPLETS):
             run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
     return receipts

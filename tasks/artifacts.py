@@ -26,10 +26,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from tasks.errors import BadInput
-from tasks.models import SCHEMA_VERSION, Reject, arrow_schema
+from tasks.models import NOT_ASKED, SCHEMA_VERSION, Reject, arrow_schema
 from tasks.settings import fingerprint
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Receipt(BaseModel):
     rows_out: int
     rejected: int
     reasons: dict[str, int]
+    complete: bool = Field(True, description="No row is missing just because its teacher was not to be had.")
 
 
 @dataclass
@@ -154,11 +155,15 @@ class Stage:
         self.store, self.run, self.name = store, run, name
 
     def done(self, shard: str, key: str | None = None) -> Receipt | None:
-        """The receipt of a finished shard; None where it is missing or made from other inputs."""
+        """The receipt of a finished shard; None where it is missing.
+
+        Args:
+            key: None too where it was made from other inputs, or where a teacher may now answer what it did not.
+        """
         if not self.store.exists(self.run, self.name, "receipts", f"{shard}.json"):
             return None
         receipt = Receipt.model_validate_json(self.store.read(self.run, self.name, "receipts", f"{shard}.json"))
-        return receipt if key in (None, receipt.fingerprint) else None
+        return receipt if key is None or (key == receipt.fingerprint and receipt.complete) else None
 
     def run_shard(
         self,
@@ -204,6 +209,7 @@ class Stage:
             rows_out=len(outcome.rows),
             rejected=len(outcome.rejects),
             reasons=dict(sorted(Counter(reject.reason.value for reject in outcome.rejects).items())),
+            complete=not any(reject.reason in NOT_ASKED for reject in outcome.rejects),
         )
         self.store.write(receipt.model_dump_json(indent=1).encode(), self.run, self.name, "receipts", f"{shard}.json")
         return receipt

@@ -17,10 +17,14 @@ class TeacherUnavailable(KodforgeError):
     """The endpoint cannot be reached or keeps failing. Prefect retries the shard."""
 
 
+class TeacherStopped(KodforgeError):
+    """The run was stopped while requests were waiting. Running it again goes on."""
+
+
 class SandboxUnavailable(KodforgeError):
     """The sandbox itself failed; this says nothing about the pair. Prefect retries the shard."""
 
 
 def retryable(error: BaseException) -> bool:
     """Whether running the same shard again can help."""
-    return not isinstance(error, BadInput | TeacherMisconfigured)
+    return not isinstance(error, BadInput | TeacherMisconfigured | TeacherStopped)

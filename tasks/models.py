@@ -57,6 +57,9 @@ class RejectReason(StrEnum):
     MALFORMED_REPLY = "malformed_reply"
     TRUNCATED_REPLY = "truncated_reply"
     TEACHER_REFUSED = "teacher_refused"
+    CONTEXT_OVERFLOW = "context_overflow"
+    TEACHER_FAILED = "teacher_failed"
+    BUDGET_EXHAUSTED = "budget_exhausted"
     EMPTY_QUESTION = "empty_question"
     ABSTAINED = "abstained"
     # every attempt went wrong; the reason is the commonest outcome among them
@@ -76,6 +79,10 @@ class RejectReason(StrEnum):
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
     CONTAMINATED = "contaminated"
+
+
+NOT_ASKED = frozenset({RejectReason.TEACHER_FAILED, RejectReason.BUDGET_EXHAUSTED})
+"""No answer of a teacher stands behind these: a later run asks again."""
 
 
 class Difficulty(StrEnum):

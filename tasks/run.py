@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.artifacts import Receipt, Stage, Store
 from tasks.errors import BadInput
-from tasks.settings import BuildConfig, Endpoint, Teachers, fingerprint
+from tasks.settings import Budget, BuildConfig, Endpoint, Teachers, fingerprint
 
 
 class StageName(StrEnum):
@@ -21,6 +21,16 @@ class StageName(StrEnum):
     TRIPLETS = "triplets"
     DUPLICATES = "duplicates"
     CURATED = "curated"
+
+
+class Purpose(BaseModel):
+    """On whose account a teacher is asked: a stage of a run, within the run's budget."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run: str = ""
+    stage: str = ""
+    budget: Budget = Budget()
 
 
 class Run(BaseModel):
@@ -45,6 +55,15 @@ class Run(BaseModel):
 
     def stage(self, name: StageName) -> Stage:
         return Stage(self.store, self.config.run, name)
+
+    def purpose(self, name: StageName) -> Purpose:
+        """The account of one of its stages."""
+        return Purpose(run=self.account, stage=name.value, budget=self.config.budget)
+
+    @property
+    def account(self) -> str:
+        """What the run is called where several stores may share one file of answers."""
+        return f"{self.config.store}/{self.config.run}"
 
     def receipts(self, name: StageName) -> list[Receipt]:
         """Receipts of a finished stage, in shard order.
@@ -94,6 +113,7 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
             "store": True,
             "cache": True,
             "shards_in_flight": True,
+            "budget": True,
             "release": {"path"},
             "sandbox": {"slots", "image", "recycle_after"},
             "teachers": {
@@ -101,6 +121,13 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
                     "base_url",
                     "api_key_env",
                     "api_key_block",
+                    "chat_template",
+                    "routes",
+                    "weight",
+                    "limits",
+                    "transport",
+                    "batching",
+                    "stream",
                     "max_in_flight",
                     "timeout_s",
                     "retries",
@@ -112,4 +139,4 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
 
 def wire_settings(endpoint: Endpoint) -> dict[str, object]:
     """What of an endpoint decides its answers: the model and how it is asked."""
-    return endpoint.model_dump(mode="json", include={"model", "sampling", "user_turn"})
+    return endpoint.model_dump(mode="json", include={"model", "sampling", "user_turn", "extra_body"})

@@ -14,6 +14,7 @@ from tasks.acceptance import explanation, rejection
 from tasks.labeling.difficulty import difficulty
 from tasks.labeling.signatures import entry_point_info, state_entry_points
 from tasks.models import (
+    NOT_ASKED,
     SCHEMA_VERSION,
     Attempt,
     AttemptVerdict,
@@ -36,6 +37,11 @@ class Try:
     attempt: Attempt | None
     verdict: AttemptVerdict | None
     unusable: Reject | None
+
+    @property
+    def unasked(self) -> bool:
+        """No teacher answered: it says nothing about the question, and counts neither way."""
+        return self.unusable is not None and self.unusable.reason in NOT_ASKED
 
     def outcome(self, rules: Verification) -> RejectReason | None:
         """Why the attempt does not count as passed; None if it does."""
@@ -75,6 +81,12 @@ def label(question: Question, tries: Sequence[Try], rules: Verification) -> Trip
 
     Ties go to the attempt with more passing tests, then to the earliest.
     """
+    unasked = [one for one in tries if one.unasked]
+    tries = [one for one in tries if not one.unasked]
+    if unasked and not tries:
+        last = unasked[-1].unusable
+        assert last is not None
+        return last.model_copy(update={"id": question.question_id, "response_id": question.call.response_id})
     outcomes = [one.outcome(rules) for one in tries]
     passing = [one for one, outcome in zip(tries, outcomes, strict=True) if outcome is None]
     if not passing:

@@ -29,13 +29,21 @@ def question_request(group: SeedGroup, run: Run) -> TeacherRequest:
     match method:
         case Method.PREFILL:
             turn = author.user_turn.format(system=render(template).strip(), prefix=first.text)
-            return CompletionRequest(prompt=turn, stop=("\n",), sampling=author.sampling, seed=seed)
+            return CompletionRequest(
+                prompt=turn, stop=("\n",), sampling=author.sampling, seed=seed, label=group.subset.value
+            )
         case Method.SEED_QUESTIONS:
             seeds = [{"title": one.title, "text": one.text} for one in group.seeds]
             messages = chat(template, seeds=seeds)
         case _:
             messages = chat(template, title=first.title, text=first.text)
-    return ChatRequest(messages=messages, sampling=author.sampling, seed=seed, grammar=grammar(template))
+    return ChatRequest(
+        messages=messages,
+        sampling=author.sampling,
+        seed=seed,
+        grammar=grammar(template),
+        label=group.subset.value,
+    )
 
 
 def _template(group: SeedGroup, run: Run) -> str:

@@ -53,11 +53,12 @@ def write_questions(run: Run, seeds: Receipt) -> Receipt:
     requests = [question_request(group, run) for group in groups]
 
     def work() -> Outcome:
-        answers = shared_client(run.teachers.author, run.cache_path).ask_all(requests)
+        client = shared_client(run.teachers.author, run.cache_path)
+        answers = client.ask_all(requests, run.purpose(StageName.QUESTIONS))
         read = [read_question(group, answer, run) for group, answer in zip(groups, answers, strict=True)]
         return Outcome.of(read)
 
     # The requests themselves decide: a changed prompt or parameter asks anew, an unchanged one does not.
-    keys = [request.key(run.teachers.author.model) for request in requests]
+    keys = [request.key(run.teachers.author) for request in requests]
     depends_on = [seeds, fingerprint(keys), wire_settings(run.teachers.author)]
     return report(run.stage(StageName.QUESTIONS).run_shard(seeds.name, Question, depends_on, work))

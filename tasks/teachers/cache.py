@@ -1,4 +1,8 @@
-"""Every answered call on disk before anyone uses it: a SQLite file that processes and threads share."""
+"""Every answered call on disk before anyone uses it, and what each run used: a SQLite file.
+
+Processes and threads of one machine share it. A write is one transaction over all that is waiting to be written, and is
+on disk, synced, when it returns.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,69 @@ import sqlite3
 import threading
 import time
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadInput
 from tasks.teachers.requests import Answer
 
-_SCHEMA = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID"
+# Answers stay in the order in which they came, keys in an index: rows as long as these, sorted by a hash, would leave
+# half of each page empty.
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS usage (
+    run TEXT, stage TEXT, key TEXT, label TEXT, model TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
+    usd REAL, paid INTEGER, estimated INTEGER, PRIMARY KEY (run, stage, key)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, tokens INTEGER, usd REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    tag TEXT PRIMARY KEY, base_url TEXT, batch_id TEXT, keys BLOB, open INTEGER
+) WITHOUT ROWID;
+"""
 _BUSY_S = 60.0
 """How long to wait for another process that writes."""
+_VARIABLES = 500
+"""Keys per look-up; SQLite takes 999 variables in a statement at the least."""
+
+
+@dataclass(frozen=True)
+class Use:
+    """What one request of a run took. ``paid`` (0 or 1): this run had it answered, it was not in the cache.
+
+    ``usd`` is None where a price is not known; ``label`` is the request's.
+    """
+
+    run: str
+    stage: str
+    key: str
+    label: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    usd: float | None
+    paid: int
+    estimated: int
+
+
+@dataclass(frozen=True)
+class Average:
+    """Tokens per call, over so many calls."""
+
+    calls: int
+    prompt_tokens: float
+    completion_tokens: float
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that was handed to a server. ``batch_id`` is empty until the server's answer is known."""
+
+    tag: str
+    base_url: str
+    batch_id: str
+    keys: tuple[str, ...]
 
 
 class ResponseCache:
@@ -38,7 +97,7 @@ class ResponseCache:
             ) from error
 
     def _create(self) -> None:
-        """Write-ahead logging and the table, both kept by the file.
+        """Write-ahead logging and the tables, both kept by the file.
 
         Of two processes that turn on write-ahead logging at once SQLite refuses one, without waiting for its timeout.
         """
@@ -46,7 +105,7 @@ class ResponseCache:
         while True:
             try:
                 self._connection().execute("PRAGMA journal_mode=WAL")
-                self._connection().execute(_SCHEMA)
+                self._connection().executescript(_SCHEMA)
                 return
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
@@ -54,23 +113,107 @@ class ResponseCache:
                 time.sleep(0.01)
 
     def _connection(self) -> sqlite3.Connection:
-        """One connection per thread, in autocommit: a put is on disk when it returns."""
+        """One connection per thread, in autocommit, synced at each commit."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None)
-            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.execute("PRAGMA synchronous=FULL")
             self._local.connection = connection
         return connection
 
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
     def get(self, key: str) -> Answer | None:
         """The answer to a request, None where it was not answered yet."""
-        row = self._connection().execute("SELECT body FROM answers WHERE key = ?", (key,)).fetchone()
-        return Answer.model_validate_json(zlib.decompress(row[0])) if row else None
+        return self.get_many([key]).get(key)
 
-    def put(self, answer: Answer) -> None:
-        """Store an answer; of two answers to the same request the first stays."""
-        body = zlib.compress(answer.model_dump_json().encode("utf-8", "surrogatepass"))
-        self._connection().execute("INSERT OR IGNORE INTO answers VALUES (?, ?)", (answer.response_id, body))
+    def get_many(self, keys: Sequence[str]) -> dict[str, Answer]:
+        """The answers that are there, by key."""
+        found: dict[str, Answer] = {}
+        for start in range(0, len(keys), _VARIABLES):
+            some = keys[start : start + _VARIABLES]
+            marks = ",".join("?" * len(some))
+            rows = self._connection().execute(f"SELECT key, body FROM answers WHERE key IN ({marks})", some)  # noqa: S608
+            found |= {key: Answer.model_validate_json(zlib.decompress(body)) for key, body in rows}
+        return found
+
+    def put(self, *answers: Answer) -> None:
+        """Store answers; of two answers to the same request the first stays."""
+        self.record(answers, ())
+
+    def record(self, answers: Iterable[Answer], uses: Iterable[Use]) -> None:
+        """Store answers and what runs used, in one transaction.
+
+        A use that is known of the run already is not counted again.
+        """
+        packed = [(one.response_id, _pack(one)) for one in answers]
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", packed)
+            for use in uses:
+                row = (
+                    *(use.run, use.stage, use.key, use.label, use.model, use.prompt_tokens, use.completion_tokens),
+                    *(use.usd, use.paid, use.estimated),
+                )
+                added = connection.execute("INSERT OR IGNORE INTO usage VALUES (?,?,?,?,?,?,?,?,?,?)", row).rowcount
+                if added and use.paid:
+                    connection.execute(
+                        "INSERT INTO spent VALUES (?, ?, ?) ON CONFLICT (run) DO UPDATE SET "
+                        "tokens = tokens + excluded.tokens, usd = usd + excluded.usd",
+                        (use.run, use.prompt_tokens + use.completion_tokens, use.usd or 0.0),
+                    )
+
+    def spent(self, run: str) -> tuple[int, float]:
+        """Tokens and USD that a run has paid for so far, as far as prices are known."""
+        row = self._connection().execute("SELECT tokens, usd FROM spent WHERE run = ?", (run,)).fetchone()
+        return (int(row[0]), float(row[1])) if row else (0, 0.0)
+
+    def uses(self, run: str) -> list[Use]:
+        """All that a run used."""
+        names = ", ".join(Use.__dataclass_fields__)
+        rows = self._connection().execute(f"SELECT {names} FROM usage WHERE run = ?", (run,))  # noqa: S608
+        return [Use(*row) for row in rows]
+
+    def averages(self, model: str) -> dict[str, Average]:
+        """What a call of a model took on average, by stage, over all runs."""
+        rows = self._connection().execute(
+            "SELECT stage, count(*), avg(prompt_tokens), avg(completion_tokens) FROM usage "
+            "WHERE model = ? AND NOT estimated GROUP BY stage",
+            (model,),
+        )
+        return {stage: Average(*numbers) for stage, *numbers in rows}
+
+    def put_batch(self, batch: Batch) -> None:
+        """Remember a batch, or what became known of it."""
+        keys = zlib.compress("\n".join(batch.keys).encode())
+        row = (batch.tag, batch.base_url, batch.batch_id, keys)
+        self._connection().execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, 1)", row)
+
+    def close_batch(self, tag: str) -> None:
+        """All answers of a batch have been taken over."""
+        self._connection().execute("UPDATE batches SET open = 0 WHERE tag = ?", (tag,))
+
+    def open_batches(self, base_url: str) -> list[Batch]:
+        """Batches whose answers have not been taken over yet."""
+        rows = self._connection().execute(
+            "SELECT tag, base_url, batch_id, keys FROM batches WHERE open AND base_url = ?", (base_url,)
+        )
+        return [
+            Batch(tag, url, batch_id, tuple(zlib.decompress(keys).decode().split("\n")))
+            for tag, url, batch_id, keys in rows
+        ]
 
     def __len__(self) -> int:
         return int(self._connection().execute("SELECT count(*) FROM answers").fetchone()[0])
+
+
+def _pack(answer: Answer) -> bytes:
+    return zlib.compress(answer.model_dump_json().encode("utf-8", "surrogatepass"))

@@ -1,270 +1,460 @@
-"""The one client: OpenAI-compatible HTTP with retries, a limit of requests in flight, and the durable cache."""
+"""The one client: requests of any thread through the durable cache to the servers of an endpoint.
+
+All clients of a process share one event loop in a thread of its own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import os
+import contextlib
 import random
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from tasks.errors import BadInput, TeacherMisconfigured, TeacherUnavailable
-from tasks.settings import Endpoint
-from tasks.teachers.cache import ResponseCache
-from tasks.teachers.replies import split_reasoning
-from tasks.teachers.requests import Answer, Refused, TeacherRequest
+from tasks.errors import TeacherMisconfigured, TeacherStopped, TeacherUnavailable
+from tasks.run import Purpose
+from tasks.settings import Budget, Endpoint, Transport, fingerprint
+from tasks.teachers.batches import BatchTransport
+from tasks.teachers.budget import BudgetReached, Cost, Purse
+from tasks.teachers.cache import ResponseCache, Use
+from tasks.teachers.faults import Misconfigured, Retry, check_status
+from tasks.teachers.meter import METER
+from tasks.teachers.requests import Answer, Refused, TeacherRequest, WhyNot
+from tasks.teachers.servers import Server, next_of
+from tasks.teachers.wire import body, read_answer
+from tasks.teachers.writer import Writer
 
-REFUSED = frozenset({400, 413, 422})
-MISCONFIGURED = frozenset({401, 403, 404})
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 60.0
+STOP_GRACE_S = 10.0
+"""How long requests in flight may still be answered when the run is stopped."""
+STOPPED = "the run was stopped; answers received so far are kept, run the same command to go on"
+_LOOKED_UP = 256
+"""Requests whose answers are looked for on disk at a time."""
+_IDLE_S = 1.0
+
+Result = Answer | Refused
+NOBODY = Purpose()
 
 
-class _Retry(Exception):
-    """This try failed in a way that another may not."""
+@dataclass
+class _Running:
+    """A request under way, and how many callers wait for it."""
 
-    def __init__(self, cause: str, after_s: float | None = None) -> None:
-        super().__init__(cause)
-        self.after_s = after_s
+    future: asyncio.Future[Result]
+    waiting: int = 0
+
+    def give_up(self) -> None:
+        """One caller waits no longer."""
+        self.waiting -= 1
+        if not self.waiting:
+            self.future.cancel()
 
 
-def api_key(endpoint: Endpoint) -> str | None:
-    """The key from the environment or from a Prefect Secret block; None where the endpoint needs none.
+class _Pending:
+    """What one caller waits for, by the numbers of its requests, and the first failure. For the event loop.
 
-    Raises:
-        BadInput: the variable is not set, or there is no such block.
+    Ended requests note themselves: looking for them among hundreds would take longer than to ask.
     """
-    if endpoint.api_key_env:
-        key = os.environ.get(endpoint.api_key_env, "").strip()
-        if not key:
-            raise BadInput(
-                f"the environment variable {endpoint.api_key_env!r}, which should hold the key of {endpoint.base_url}, "
-                f"is not set. Set it, or name another in api_key_env (empty: no key)"
-            )
-        return key
-    if endpoint.api_key_block:
-        from prefect.blocks.system import Secret  # noqa: PLC0415 - needs a Prefect server
 
-        try:
-            secret = cast(Secret[str], Secret.load(endpoint.api_key_block, _sync=True))  # type: ignore[call-arg]
-            return str(secret.get())
-        except ValueError as error:
-            raise BadInput(
-                f"there is no Prefect Secret block {endpoint.api_key_block!r}. Make it in the UI under Blocks"
-            ) from error
-    return None
+    def __init__(self) -> None:
+        self.failure: BaseException | None = None
+        self._numbers: dict[asyncio.Future[Result], list[int]] = {}
+        self._running: dict[asyncio.Future[Result], _Running] = {}
+        self._ended: list[asyncio.Future[Result]] = []
+        self._changed = asyncio.Event()
 
+    def __len__(self) -> int:
+        return len(self._numbers)
 
-def _retry_after(response: httpx.Response) -> float | None:
-    try:
-        return min(max(0.0, float(response.headers["retry-after"])), MAX_DELAY_S)
-    except (KeyError, ValueError):
-        return None
+    def add(self, number: int, running: _Running) -> None:
+        """Wait for a request too."""
+        if running.future in self._numbers:
+            self._numbers[running.future].append(number)
+            return
+        running.waiting += 1
+        self._numbers[running.future], self._running[running.future] = [number], running
+        running.future.add_done_callback(self._note)
 
+    def _note(self, future: asyncio.Future[Result]) -> None:
+        self._ended.append(future)
+        self._changed.set()
 
-def read_answer(data: Any, response_id: str) -> Answer:
-    """The answer in a response's JSON.
+    async def ended(self) -> list[tuple[int, Result]]:
+        """Wait until something has ended, and take it out."""
+        await self._changed.wait()
+        self._changed.clear()
+        ended, self._ended = self._ended, []
+        done = []
+        for future in ended:
+            numbers = self._numbers.pop(future)
+            del self._running[future]
+            if future.cancelled() or future.exception() is not None:
+                cause = TeacherStopped(STOPPED) if future.cancelled() else future.exception()
+                self.failure = self.failure or cause
+            else:
+                done += [(number, future.result()) for number in numbers]
+        return done
 
-    Raises:
-        ValueError: it has no choice with text; the body is not what the protocol says.
-    """
-    try:
-        choice = data["choices"][0]
-        message = choice.get("message") or {}
-        text = message.get("content") if message else choice.get("text")
-        if text is None and not message.get("reasoning_content"):
-            raise ValueError("a choice without text")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"no choice in {str(data)[:200]}") from error
-    reasoning, text = split_reasoning(str(text or ""))
-    usage = data.get("usage")
-
-    def count(name: str) -> int:
-        value = usage.get(name) if isinstance(usage, dict) else None
-        return value if isinstance(value, int) and value >= 0 else 0
-
-    return Answer(
-        response_id=response_id,
-        text=text,
-        reasoning=str(message.get("reasoning_content") or reasoning),
-        finish_reason=str(choice.get("finish_reason") or ""),
-        prompt_tokens=count("prompt_tokens"),
-        completion_tokens=count("completion_tokens"),
-    )
+    async def give_up(self) -> None:
+        """Wait for nothing any more."""
+        for running in self._running.values():
+            running.give_up()
 
 
 class TeacherClient:
-    """Asks one endpoint. All threads of a process share its connections and its limit of requests in flight.
+    """Asks one endpoint. All threads of a process share its connections and its limits.
 
     Args:
         endpoint: of kind ``openai``.
-        cache: where answers are kept.
+        answers: where answers are kept.
+        role: the endpoint's name in the config, for messages.
 
     Raises:
-        BadInput: the key cannot be found.
+        BadInput: a key cannot be found.
     """
 
-    def __init__(self, endpoint: Endpoint, cache: ResponseCache) -> None:
-        self.endpoint, self.cache = endpoint, cache
-        self._key = api_key(endpoint)
-        self._stack = ExitStack()
-        self._portal: BlockingPortal = self._stack.enter_context(start_blocking_portal())
-        self._http: httpx.AsyncClient = self._portal.call(self._open)
-        self._in_flight: dict[str, asyncio.Future[Answer | Refused]] = {}
+    def __init__(self, endpoint: Endpoint, answers: ResponseCache, role: str = "author") -> None:
+        self.endpoint, self.answers, self.role = endpoint, answers, role
+        self._portal = _loop()
+        self.servers: list[Server] = self._portal.call(self._open)
+        self._writer = Writer(answers)
+        self._batches = BatchTransport(endpoint, self.servers[0], answers)
+        self._under_way: dict[str, _Running] = {}
+        self._purses: dict[str, Purse] = {}
+        self._stopped = False
 
     def __repr__(self) -> str:
         return f"TeacherClient({self.endpoint.model!r} at {self.endpoint.base_url!r})"
 
-    async def _open(self) -> httpx.AsyncClient:
-        self._slots = asyncio.Semaphore(self.endpoint.max_in_flight)
-        headers = {"authorization": f"Bearer {self._key}"} if self._key else {}
-        return httpx.AsyncClient(
-            base_url=self.endpoint.base_url.rstrip("/"),
-            headers=headers,
-            timeout=httpx.Timeout(self.endpoint.timeout_s, connect=min(30.0, self.endpoint.timeout_s)),
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=self.endpoint.max_in_flight),
-            http2=self.endpoint.base_url.startswith("https://"),
-            follow_redirects=True,
-        )
+    async def _open(self) -> list[Server]:
+        self._turn, self._freed = asyncio.Lock(), asyncio.Event()
+        return [await Server.open(route, self.endpoint) for route in self.endpoint.all_routes]
 
     def close(self) -> None:
-        self._portal.call(self._http.aclose)
-        self._stack.close()
+        """Close all connections."""
+        self._portal.call(self._close)
 
-    def _scrub(self, text: str) -> str:
-        """Error texts of servers may echo the key."""
-        return text.replace(self._key, "<key>") if self._key else text
+    async def _close(self) -> None:
+        for server in self.servers:
+            await server.http.aclose()
+
+    def stop(self) -> None:
+        """Send nothing more; wait a little for what is in flight, then drop it. What was answered is on disk."""
+        self._portal.call(self._stop)
+
+    async def _stop(self) -> None:
+        self._stopped = True
+        self._freed.set()
+        running = [one.future for one in self._under_way.values()]
+        if running:
+            await asyncio.wait(running, timeout=STOP_GRACE_S)
+        for future in running:
+            future.cancel()
 
     def check(self) -> None:
-        """Reach the endpoint and have the key accepted, without asking the model anything.
+        """Reach every server and have its key accepted, without asking the model anything.
 
         Raises:
-            TeacherUnavailable: nothing answers there.
-            TeacherMisconfigured: the key is refused.
+            TeacherUnavailable: nothing answers at one of them.
+            TeacherMisconfigured: a key is refused.
         """
-        try:
-            response = self._portal.call(self._http.get, "/models")
-        except httpx.HTTPError as error:
-            cause = self._scrub(str(error)) or type(error).__name__
-            raise TeacherUnavailable(
-                f"the endpoint {self.endpoint.base_url} cannot be reached ({cause}). Is it running, and is "
-                f"teachers.author.base_url right?"
-            ) from None
-        if response.status_code in (401, 403):
-            raise self._misconfigured(response.status_code)
+        for server in self.servers:
+            try:
+                response = self._portal.call(server.http.get, "/models")
+            except httpx.HTTPError as error:
+                cause = server.scrub(str(error)) or type(error).__name__
+                raise TeacherUnavailable(
+                    f"the endpoint {server.route.base_url} cannot be reached ({cause}). Is it running, and is "
+                    f"teachers.{self.role}.base_url right?"
+                ) from None
+            if response.status_code in (401, 403):
+                raise self._misconfigured(server, response.status_code)
 
-    def _misconfigured(self, status: int) -> TeacherMisconfigured:
+    def _misconfigured(self, server: Server, status: int) -> TeacherMisconfigured:
         if status == 404:
-            what = (
-                f"does not know the path or the model {self.endpoint.model!r}; set base_url (it ends in /v1) or model"
-            )
-        elif where := self.endpoint.api_key_env or self.endpoint.api_key_block:
+            what = f"does not know the path or the model {server.model!r}; set base_url (it ends in /v1) or model"
+        elif status == 402:
+            what = "says that the account has no credit left; add some, and run the same command again"
+        elif where := server.route.api_key_env or server.route.api_key_block:
             what = f"refuses the key in {where!r}; put a valid one there"
         else:
-            what = "wants a key; name the environment variable that holds it: --set teachers.author.api_key_env=NAME"
-        return TeacherMisconfigured(f"the endpoint {self.endpoint.base_url} answers {status}: it {what}")
+            what = f"wants a key; name the environment variable that holds it: --set teachers.{self.role}.api_key_env=X"
+        return TeacherMisconfigured(f"the endpoint {server.route.base_url} answers {status}: it {what}")
 
-    def ask_all(self, requests: Sequence[TeacherRequest]) -> list[Answer | Refused]:
+    def ask_all(self, requests: Sequence[TeacherRequest], purpose: Purpose = NOBODY) -> list[Result]:
         """Answers in the order of the requests; those on disk are not asked again. Call it from any thread.
 
         Raises:
-            TeacherMisconfigured, TeacherUnavailable: a request failed for good. What was answered is on disk.
+            TeacherMisconfigured, TeacherUnavailable, TeacherStopped: what was answered is on disk.
         """
-        return self._portal.call(self._gather, list(requests))
+        found = dict(self._numbered(requests, purpose))
+        return [found[number] for number in range(len(requests))]
 
-    async def _gather(self, requests: list[TeacherRequest]) -> list[Answer | Refused]:
-        found = await asyncio.gather(*(self._ask_once(request) for request in requests), return_exceptions=True)
-        for result in found:
-            if isinstance(result, BaseException):
-                raise result
-        return [result for result in found if not isinstance(result, BaseException)]
+    def ask_each(
+        self, requests: Iterable[TeacherRequest], purpose: Purpose = NOBODY
+    ) -> Iterator[tuple[TeacherRequest, Result]]:
+        """Requests with their answers as these come, with no more of both in memory than are in flight.
 
-    async def _ask_once(self, request: TeacherRequest) -> Answer | Refused:
-        """Equal requests that are under way at the same time are one request."""
-        key = request.key(self.endpoint.model)
-        if running := self._in_flight.get(key):
-            return await asyncio.shield(running)
-        future = asyncio.ensure_future(self._ask(request, key))
-        self._in_flight[key] = future
+        Raises:
+            As ``ask_all``.
+        """
+        waiting: dict[int, TeacherRequest] = {}
+
+        def noted() -> Iterator[TeacherRequest]:
+            for number, request in enumerate(requests):
+                waiting[number] = request
+                yield request
+
+        for number, result in self._numbered(noted(), purpose):
+            yield waiting.pop(number), result
+
+    def _numbered(self, requests: Iterable[TeacherRequest], purpose: Purpose) -> Iterator[tuple[int, Result]]:
+        source = enumerate(requests)
+        pending = _Pending()
+        width = 2 * sum(route.max_in_flight for route in self.endpoint.all_routes)
+        if self.endpoint.transport is Transport.BATCH:
+            width = self.endpoint.batching.most_requests
         try:
-            return await future
+            while True:
+                # After a failure nothing is begun; what is in flight may be answered and paid for, and is waited for.
+                fresh = [] if pending.failure else list(islice(source, max(0, width - len(pending))))
+                METER.asked(len(fresh))
+                yield from self._portal.call(self._advance, pending, fresh, purpose)
+                if not fresh and not pending:
+                    break
         finally:
-            self._in_flight.pop(key, None)
+            self._portal.call(pending.give_up)
+        if pending.failure:
+            raise pending.failure
 
-    async def _ask(self, request: TeacherRequest, key: str) -> Answer | Refused:
-        async with self._slots:
-            if cached := self.cache.get(key):
-                return cached
-            cause = ""
-            for number in range(self.endpoint.retries + 1):
-                try:
-                    result = await self._try(request, key)
-                except _Retry as retry:
-                    cause = str(retry)
-                    delay = retry.after_s
-                    if delay is None:
-                        delay = min(MAX_DELAY_S, FIRST_DELAY_S * 2**number) * random.uniform(0.5, 1)  # noqa: S311
-                    if number < self.endpoint.retries:
-                        await asyncio.sleep(delay)
-                    continue
-                if isinstance(result, Answer):
-                    self.cache.put(result)
+    async def _advance(
+        self, pending: _Pending, fresh: list[tuple[int, TeacherRequest]], purpose: Purpose
+    ) -> list[tuple[int, Result]]:
+        """Begin fresh requests, and wait for the next ones to end; nothing where none is under way."""
+        done: list[tuple[int, Result]] = []
+        for start in range(0, len(fresh), _LOOKED_UP):
+            some = [(number, one, one.key(self.endpoint)) for number, one in fresh[start : start + _LOOKED_UP]]
+            on_disk = await asyncio.to_thread(self.answers.get_many, [key for _, _, key in some])
+            known = [(number, one, on_disk[key]) for number, one, key in some if key in on_disk]
+            if known:
+                METER.cached(len(known))
+                await self._writer.write([], [self._use(one, answer, purpose, False) for _, one, answer in known])
+                done += [(number, answer) for number, _, answer in known]
+            for number, request, key in some:
+                if key not in on_disk:
+                    pending.add(number, self._begin(request, key, purpose))
+        return done if done or not pending else await pending.ended()
+
+    def _begin(self, request: TeacherRequest, key: str, purpose: Purpose) -> _Running:
+        """Equal requests that are under way at the same time are one request."""
+        if running := self._under_way.get(key):
+            METER.dropped()
+            return running
+        running = self._under_way[key] = _Running(asyncio.ensure_future(self._ask(request, key, purpose)))
+        running.future.add_done_callback(lambda _: self._under_way.pop(key, None))
+        return running
+
+    async def _ask(self, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
+        prompt, completion = request.worst_tokens()
+        worst = Cost(prompt + completion, self.endpoint.prices.usd(prompt, completion) or 0.0)
+        try:
+            async with _purse(purpose, self.answers).aside(worst):
+                result = await self._answer(request, key, purpose)
+                if isinstance(result, Refused):
+                    METER.dropped()
+                    METER.failed(result.why.value)
                 return result
+        except BudgetReached:
+            METER.dropped()
+            return Refused(why=WhyNot.BUDGET, message=_budget_message(purpose.budget))
+
+    def _use(self, request: TeacherRequest, answer: Answer, purpose: Purpose, paid: bool) -> Use:
+        return Use(
+            run=purpose.run,
+            stage=purpose.stage,
+            key=answer.response_id,
+            label=request.label,
+            model=self.endpoint.model,
+            prompt_tokens=answer.prompt_tokens,
+            completion_tokens=answer.completion_tokens,
+            usd=self.endpoint.prices.usd(answer.prompt_tokens, answer.completion_tokens),
+            paid=int(paid),
+            estimated=int(answer.estimated),
+        )
+
+    async def _keep(self, request: TeacherRequest, answer: Answer, purpose: Purpose) -> None:
+        """Have an answer on disk, and its cost booked."""
+        use = self._use(request, answer, purpose, True)
+        tokens = use.prompt_tokens + use.completion_tokens
+        _purse(purpose, self.answers).paid(Cost(tokens, use.usd or 0.0))
+        await self._writer.write([answer], [use])
+        METER.answered(tokens, use.usd)
+
+    async def _answer(self, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
+        """Try until there is an answer, or no hope of one.
+
+        Raises:
+            TeacherUnavailable: the endpoint is not well: no request was answered while this one was tried.
+        """
+        if self.endpoint.transport is Transport.BATCH:
+            result = await self._batches.ask(request, key)
+            if isinstance(result, Answer):
+                await self._keep(request, result, purpose)
+            return result
+        answers_before = sum(server.answers for server in self.servers)
+        failed: Server | None = None
+        cause = ""
+        for number in range(self.endpoint.retries + 1):
+            server = await self._server(sum(request.worst_tokens()), failed)
+            try:
+                return await self._try(server, request, key, purpose)
+            except Retry as retry:
+                METER.failed(retry.kind)
+                cause, failed = f"{server.route.base_url}: {server.scrub(str(retry))}", server
+                delay = retry.after_s
+                if delay is None:
+                    delay = min(MAX_DELAY_S, FIRST_DELAY_S * 2**number) * random.uniform(0.5, 1)  # noqa: S311
+                if number < self.endpoint.retries and not (self._others_well(server) and retry.after_s is None):
+                    await asyncio.sleep(delay)
+        if sum(server.answers for server in self.servers) > answers_before:
+            return Refused(
+                why=WhyNot.FAILED,
+                message=f"failed {self.endpoint.retries + 1} times while others did not, last: {cause}",
+            )
         raise TeacherUnavailable(
-            f"the endpoint {self.endpoint.base_url} failed {self.endpoint.retries + 1} times, last: {cause}. "
+            f"the endpoint failed {self.endpoint.retries + 1} times, last {cause}. "
             f"Answers received so far are kept; run again when it is well"
         )
 
-    async def _try(self, request: TeacherRequest, key: str) -> Answer | Refused:
+    def _others_well(self, server: Server) -> bool:
+        return any(other is not server and not other.ill_s for other in self.servers)
+
+    async def _server(self, tokens: int, avoid: Server | None) -> Server:
+        """Wait until a server may be asked, and count one more in flight there; first come, first served.
+
+        Args:
+            avoid: the one that has just failed.
+        """
+        async with self._turn:
+            while True:
+                if self._stopped:
+                    raise TeacherStopped(STOPPED)
+                well = [server for server in self.servers if not server.ill_s] or self.servers
+                free = [server for server in well if server.has_room]
+                waits = {id(server): server.allowance.wait_s(tokens) for server in free}
+                ready = [server for server in free if not waits[id(server)]]
+                if ready:
+                    found = next_of(ready, avoid)
+                    found.allowance.take(tokens)
+                    found.in_flight.now += 1
+                    METER.sent(1)
+                    return found
+                self._freed.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(waits.values(), default=_IDLE_S)):
+                        await self._freed.wait()
+
+    async def _try(self, server: Server, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
+        """Ask once. The next request goes out only when this one's answer is on disk, so that what a crash can lose, and
+        a later run pays for again, is never more than what may be in flight.
+        """
+        sent_at = time.monotonic()
         try:
-            response = await self._http.post(request.path, json=request.body(self.endpoint.model))
-        except httpx.HTTPError as error:
-            raise _Retry(f"{type(error).__name__} {self._scrub(str(error))}") from None
-        status = response.status_code
-        if status in MISCONFIGURED:
-            raise self._misconfigured(status)
-        if status in REFUSED:
-            return Refused(status=status, message=self._scrub(response.text[:2000]))
-        if status != 200:
-            raise _Retry(f"HTTP {status} {self._scrub(response.text[:200])}", _retry_after(response))
-        try:
-            return read_answer(response.json(), key)
-        except ValueError as error:
-            raise _Retry(f"a body that is no completion ({self._scrub(str(error))[:200]})") from None
+            async with server.shared_limits():
+                sent_at = time.monotonic()
+                response = await server.post(request.path, body(request, self.endpoint, server.model))
+            if response.has_limits:
+                server.allowance.hear(response.headers)
+            if (refused := check_status(response.status, response.headers, response.text)) is not None:
+                return refused
+            try:
+                answer = read_answer(response.data, request, key)
+            except ValueError as error:
+                raise Retry("no completion", f"a body that is no completion ({str(error)[:200]})") from None
+            used = answer.prompt_tokens + answer.completion_tokens
+            server.allowance.correct(used - sum(request.worst_tokens()))
+            server.succeeded()
+            await self._keep(request, answer, purpose)
+            return answer
+        except Retry as retry:
+            server.failed(retry, sent_at)
+            raise
+        except Misconfigured as problem:
+            raise self._misconfigured(server, problem.status) from None
+        finally:
+            server.in_flight.now -= 1
+            METER.sent(-1)
+            self._freed.set()
 
 
-def check_endpoint(endpoint: Endpoint) -> None:
+def _budget_message(budget: Budget) -> str:
+    caps = [f"${budget.usd:g}"] if budget.usd is not None else []
+    caps += [f"{budget.tokens:,} tokens"] if budget.tokens is not None else []
+    return f"not asked: its worst case is more than what is left of the budget of {' and '.join(caps)}"
+
+
+def check_endpoint(endpoint: Endpoint, role: str = "author") -> None:
     """Reach an endpoint and have its key accepted, apart from any run.
 
     Raises:
         BadInput, TeacherUnavailable, TeacherMisconfigured: as ``TeacherClient`` and its ``check``.
     """
-    client = TeacherClient(endpoint, ResponseCache(":memory:"))
+    client = TeacherClient(endpoint, ResponseCache(":memory:"), role)
     try:
         client.check()
     finally:
         client.close()
 
 
-_clients: dict[tuple[Endpoint, str], TeacherClient] = {}
+_clients: dict[str, TeacherClient] = {}
+_purses: dict[tuple[str, str, Budget], Purse] = {}
 _lock = threading.Lock()
+_stack = ExitStack()
 
 
-def shared_client(endpoint: Endpoint, cache_path: str) -> TeacherClient:
+@cache
+def _loop() -> BlockingPortal:
+    atexit.register(_stack.close)
+    return _stack.enter_context(start_blocking_portal())
+
+
+def _purse(purpose: Purpose, answers: ResponseCache) -> Purse:
+    """The purse of a run, which the clients of all roles share. For the event loop."""
+    place = (answers.path, purpose.run, purpose.budget)
+    if place not in _purses:
+        _purses[place] = Purse(purpose.budget, purpose.run, answers)
+    return _purses[place]
+
+
+def shared_client(endpoint: Endpoint, cache_path: str, role: str = "author") -> TeacherClient:
     """The process's client for an endpoint, closed when the process ends."""
     with _lock:
-        place = (endpoint, cache_path)
+        place = fingerprint(endpoint, cache_path)
         if place not in _clients:
             if not _clients:
+                _loop()  # before what closes the clients: what is registered first ends last
                 atexit.register(close_clients)
-            _clients[place] = TeacherClient(endpoint, ResponseCache(cache_path))
+            _clients[place] = TeacherClient(endpoint, ResponseCache(cache_path), role)
         return _clients[place]
+
+
+def stop_clients() -> None:
+    """Stop all shared clients: what is in flight may still be answered, for a little while."""
+    with _lock:
+        stopped = [_clients.pop(place) for place in list(_clients)]
+    for client in stopped:
+        client.stop()
+        client.close()
 
 
 def close_clients() -> None:

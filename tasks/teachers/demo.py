@@ -6,6 +6,7 @@ on a fresh machine with no key and no network.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import socket
@@ -38,6 +39,7 @@ class DemoTeacher:
         log: JSONL file that gets a line per request: time, path, hash of the body, and whether it was answered.
         faults: one in twenty requests fails on its first try, as real endpoints do now and then.
         required_key: the bearer token to demand; None demands none.
+        latency_s: seconds that an answer takes.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class DemoTeacher:
         log: Path | None = None,
         faults: bool = True,
         required_key: str | None = None,
+        latency_s: float = 0.0,
     ) -> None:
         self._transcripts, self._log, self._faults, self._key = transcripts, log, faults, required_key
+        self._latency_s = latency_s
         self._seen: set[str] = set()
         self.app = Starlette(
             routes=[
@@ -69,6 +73,7 @@ class DemoTeacher:
         raw = await request.body()
         key = hashlib.sha256(request.url.path.encode() + raw).hexdigest()
         response, answered = self._respond(request, raw, key)
+        await asyncio.sleep(self._latency_s)
         response.background = BackgroundTask(self._record, request.url.path, key, answered)
         return response
 
@@ -130,7 +135,8 @@ def _server(application: Starlette) -> uvicorn.Server:
 
 
 def _bound(port: int) -> socket.socket:
-    listener = socket.socket()
+    # With the protocol named asyncio turns off Nagle's algorithm; else an answer waits 40 ms for an acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
@@ -140,14 +146,18 @@ def _bound(port: int) -> socket.socket:
     return listener
 
 
-def serve(port: int, log: Path | None = None) -> None:
+def serve(port: int, log: Path | None = None, key: str | None = None, latency_s: float = 0.0) -> None:
     """Serve in the foreground until interrupted.
+
+    Args:
+        key: the bearer token to demand.
 
     Raises:
         BadInput: the port is taken.
     """
     with _bound(port) as listener:
-        _server(DemoTeacher(packaged(), log).app).run(sockets=[listener])
+        teacher = DemoTeacher(packaged(), log, required_key=key, latency_s=latency_s)
+        _server(teacher.app).run(sockets=[listener])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 from tasks.settings import Endpoint, EndpointKind, Teachers
 from tasks.teachers import demo, local
+from tasks.teachers.chat_templates import with_user_turn
 from tasks.teachers.transcripts import packaged
 
 
@@ -17,8 +18,9 @@ def _start(endpoint: Endpoint, stack: ExitStack) -> Endpoint:
         case EndpointKind.LOCAL:
             url, model = stack.enter_context(local.running()), local.MODEL
         case EndpointKind.OPENAI:
-            return endpoint
-    return endpoint.model_copy(update={"kind": EndpointKind.OPENAI, "base_url": url, "model": endpoint.model or model})
+            return with_user_turn(endpoint)
+    started = {"kind": EndpointKind.OPENAI, "base_url": url, "model": endpoint.model or model}
+    return with_user_turn(endpoint.model_copy(update=started))
 
 
 @contextmanager

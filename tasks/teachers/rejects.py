@@ -15,8 +15,7 @@ def reject(row_id: str, subset: Subset, reason: RejectReason, answer: Answer, wh
 def reject_unfinished(row_id: str, subset: Subset, answer: Answer | Refused) -> Reject | None:
     """The reject of a request that was refused or whose reply was cut off; None where there is a whole reply."""
     if isinstance(answer, Refused):
-        evidence = f"HTTP {answer.status}: {answer.message}"
-        return Reject(id=row_id, subset=subset, reason=RejectReason.TEACHER_REFUSED, evidence=evidence)
+        return Reject(id=row_id, subset=subset, reason=RejectReason(answer.why.value), evidence=answer.message)
     if answer.finish_reason == "length":
         return reject(row_id, subset, RejectReason.TRUNCATED_REPLY, answer)
     return None

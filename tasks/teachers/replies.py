@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass
 
+from tasks.syntax import parse
+
 SECTIONS = ("Analysis", "Question", "Solution", "Test", "Completion")
 _TAG = re.compile(rf"<\|\s*({'|'.join(SECTIONS)})\s+(Begin|End)\s*\|>", re.IGNORECASE)
-_FENCE = re.compile(r"^(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)(?:^\1[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_OPENING = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^`]*$")
+_CODE_LINE = re.compile(r"(async def|def|class|import|from|@\w|if __name__|[A-Za-z_]\w*\s*(:\s*\w+\s*)?=)(?!=)")
+_MOST_ENDS = 8
+"""Places where a piece of code is tried to end; each costs a parse."""
 _THINK = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
 _PYTHON = frozenset({"python", "py", "python3"})
 _HEADING = re.compile(
@@ -54,14 +60,118 @@ def section(text: str, name: str) -> str | None:
     return found
 
 
+@dataclass(frozen=True)
+class _Block:
+    """A fenced block: its language, its text without the fence's indentation, and its syntax tree if it has one."""
+
+    language: str
+    text: str
+    tree: ast.Module | None
+
+
+def _tree(text: str) -> ast.Module | None:
+    try:
+        return parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _blocks(text: str) -> list[_Block]:
+    """Fenced blocks in order; one that is not closed ends with the text.
+
+    Code may hold fences of its own, in a docstring say. So a block of Python ends at the first closing fence up to
+    which it parses, and where there is none at the first.
+    """
+    lines = text.split("\n")
+    found: list[_Block] = []
+    at = 0
+    while at < len(lines):
+        opening = _OPENING.match(lines[at])
+        at += 1
+        if not opening:
+            continue
+        indent, mark, language = opening.group(1), opening.group(2), opening.group(3).lower()
+        ends = [end for end in range(at, len(lines)) if _closes(lines[end], mark)] or [len(lines)]
+        tried = [
+            _Block(language, _body(lines[at:end], indent or _indent(lines, end)), None) for end in ends[:_MOST_ENDS]
+        ]
+        chosen, block = 0, tried[0]
+        if language in _PYTHON or not language:
+            for number, one in enumerate(tried):
+                if (tree := _tree(one.text)) is not None:
+                    chosen, block = number, _Block(language, one.text, tree)
+                    break
+        found.append(block)
+        at = ends[chosen] + 1
+    return found
+
+
+def _closes(line: str, mark: str) -> bool:
+    stripped = line.strip()
+    return len(stripped) >= len(mark) and set(stripped) == {mark[0]}
+
+
+def _indent(lines: list[str], end: int) -> str:
+    """The indentation of a closing fence: that of the opening one may have been stripped off."""
+    return lines[end][: len(lines[end]) - len(lines[end].lstrip())] if end < len(lines) else ""
+
+
+def _body(lines: list[str], indent: str) -> str:
+    return "\n".join(line.removeprefix(indent) for line in lines)
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in tree.body if isinstance(node, kinds)}
+
+
+def _chosen(blocks: list[_Block]) -> str:
+    """The code of several blocks: those that define something, one after another.
+
+    Blocks that define nothing are examples of use. Of blocks that define the same name the last counts, since models
+    that correct themselves write the code again.
+    """
+    ours = [block for block in blocks if block.language in _PYTHON] or [
+        block for block in blocks if block.tree is not None
+    ]
+    parts = [(block, _defined(block.tree)) for block in ours if block.tree is not None and _defined(block.tree)]
+    if not parts:
+        return (ours or blocks)[0].text
+    names: set[str] = set()
+    for _, defined in parts:
+        if names & defined:
+            return parts[-1][0].text
+        names |= defined
+    return "\n\n".join(block.text.strip("\n") for block, _ in parts)
+
+
+def _without_prose(text: str) -> str:
+    """Code without the sentences around it; the text itself where it is code, or where none can be found."""
+    if _tree(text) is not None:
+        return text
+    lines = text.split("\n")
+    first = next((n for n, line in enumerate(lines) if _CODE_LINE.match(line)), None)
+    if first is None:
+        return text
+    ends = [
+        n for n in range(len(lines), first, -1) if n == len(lines) or not lines[n].startswith((" ", "\t", ")", "]"))
+    ]
+    for end in ends[:_MOST_ENDS]:
+        part = "\n".join(lines[first:end])
+        if (tree := _tree(part)) is not None and tree.body:
+            return part
+    return text
+
+
 def code(text: str) -> str:
-    """The code in a section: that of its Python fence, of its first fence where none is Python's, or the text itself.
+    """The code in a section: that of its Python fences, of its other fences where none is Python's, or the text itself
+    without the prose around it.
 
     Ends in exactly one newline; empty where there is no code.
     """
     text = _unix(text)
-    fences = [(match.group(2).lower(), match.group(3)) for match in _FENCE.finditer(text)]
-    body = next((inner for language, inner in fences if language in _PYTHON), fences[0][1] if fences else text)
+    blocks = _blocks(text)
+    body = _chosen(blocks) if blocks else _without_prose(text)
     body = body.strip("\n").rstrip()
     return f"{body}\n" if body.strip() else ""
 

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.settings import Sampling
+from tasks.settings import Endpoint, Sampling
+
+_BYTES_PER_TOKEN = 3
+"""Of UTF-8 text, where nobody has counted: most tokenizers come out at 3 to 4.5, so that this overestimates."""
+
+
+def estimated_tokens(text: str) -> int:
+    """About how many tokens a text is, rather more than fewer."""
+    return len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN + 1
 
 
 class TeacherRequest(BaseModel):
@@ -17,30 +26,45 @@ class TeacherRequest(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     sampling: Sampling
-    seed: int
-    grammar: str | None = None
+    seed: int = Field(description="Tells several answers to the same messages apart; sent where the server takes one.")
+    n: int = Field(1, ge=1, le=128, description="Choices in one answer.")
+    logprobs: int | None = Field(None, ge=0, le=20, description="Alternatives per token to pass through; None: none.")
+    grammar: str | None = Field(None, description="GBNF, as llama.cpp and vLLM's compatible servers understand it.")
+    json_schema: str | None = Field(None, description="JSON schema of the reply, as canonical JSON.")
+    label: str = Field("", description="What its cost is booked on, such as the subset. Not part of the key.")
 
     @property
     def path(self) -> str:
         raise NotImplementedError
 
     def content(self) -> dict[str, Any]:
+        """What is to be answered, as the protocol's fields."""
         raise NotImplementedError
 
-    def body(self, model: str) -> dict[str, Any]:
-        """The JSON that is sent. ``grammar`` (GBNF) is understood by llama.cpp and vLLM's compatible servers."""
-        body = {"model": model, **self.content(), **self.sampling.model_dump(), "seed": self.seed}
-        if self.grammar is not None:
-            body["grammar"] = self.grammar
-        return body
+    def text(self) -> str:
+        """All text that is sent, to count it."""
+        raise NotImplementedError
 
-    def key(self, model: str) -> str:
-        """Hash of all that decides the answer: not the endpoint's address, so that a server may move.
+    def worst_tokens(self) -> tuple[int, int]:
+        """Prompt and completion tokens at most; the first is an estimate."""
+        return estimated_tokens(self.text()), self.sampling.max_tokens * self.n
 
-        The seed tells several answers to the same messages apart.
-        """
-        canonical = json.dumps([self.path, self.body(model)], sort_keys=True, ensure_ascii=False)
+    def key(self, endpoint: Endpoint) -> str:
+        """Hash of all that decides the answer: not of the servers' addresses, so that a server may move."""
+        parts = [
+            self.path,
+            endpoint.model,
+            self.content(),
+            self.sampling.model_dump(),
+            self.seed,
+            {name: value for name in _OPTIONAL if (value := getattr(self, name)) != _OPTIONAL[name]},
+            endpoint.extra,
+        ]
+        canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_OPTIONAL: dict[str, Any] = {"n": 1, "logprobs": None, "grammar": None, "json_schema": None}
 
 
 class ChatRequest(TeacherRequest):
@@ -54,6 +78,9 @@ class ChatRequest(TeacherRequest):
 
     def content(self) -> dict[str, Any]:
         return {"messages": [{"role": role, "content": content} for role, content in self.messages]}
+
+    def text(self) -> str:
+        return "".join(content for _, content in self.messages)
 
 
 class CompletionRequest(TeacherRequest):
@@ -69,24 +96,68 @@ class CompletionRequest(TeacherRequest):
     def content(self) -> dict[str, Any]:
         return {"prompt": self.prompt, "stop": list(self.stop)}
 
+    def text(self) -> str:
+        return self.prompt
+
+
+class Choice(BaseModel):
+    """One reply. ``reasoning`` is what the model thought, by ``reasoning_content`` or a ``<think>`` block."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    reasoning: str = ""
+    finish_reason: str = ""
+    logprobs: Any = None
+
 
 class Answer(BaseModel):
-    """An answered request. ``response_id`` is its key in the cache; token counts are 0 where the server gave none."""
+    """An answered request.
+
+    Attributes:
+        response_id: its key in the cache.
+        choices: at least one; as many as asked for, where the server gives several.
+        estimated: the server told no credible token counts, and these are estimates.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     response_id: str
-    text: str
-    reasoning: str
-    finish_reason: str
+    choices: tuple[Choice, ...] = Field(min_length=1)
     prompt_tokens: int
     completion_tokens: int
+    estimated: bool = False
+
+    @property
+    def text(self) -> str:
+        return self.choices[0].text
+
+    @property
+    def reasoning(self) -> str:
+        return self.choices[0].reasoning
+
+    @property
+    def finish_reason(self) -> str:
+        return self.choices[0].finish_reason
+
+
+class WhyNot(StrEnum):
+    """Why a request has no answer; the names are those of the rejects' reasons."""
+
+    REFUSED = "teacher_refused"
+    """400, 413, 422: asking again cannot help, other rows are not affected."""
+    CONTEXT_OVERFLOW = "context_overflow"
+    """Prompt and reply do not fit the model's context."""
+    FAILED = "teacher_failed"
+    """It failed each time, while the endpoint answered others."""
+    BUDGET = "budget_exhausted"
+    """It was not asked: it could have cost more than is left."""
 
 
 class Refused(BaseModel):
-    """The endpoint refuses this one request (400, 413, 422): asking again cannot help, other rows are not affected."""
+    """A request without an answer, and why. Never cached."""
 
     model_config = ConfigDict(frozen=True)
 
-    status: int
+    why: WhyNot
     message: str

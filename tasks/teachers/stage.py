@@ -40,14 +40,15 @@ def generate_attempts(run: Run, questions: Receipt, number: int, verdicts: Seque
     requests = [attempt_request(row, run, number) for row in pending]
 
     def work() -> Outcome:
-        answers = shared_client(author, run.cache_path).ask_all(requests)
+        purpose = run.purpose(StageName.ATTEMPTS)
+        answers = shared_client(author, run.cache_path).ask_all(requests, purpose)
         return Outcome.of(
             [read_attempt(row, answer, run, number) for row, answer in zip(pending, answers, strict=True)]
         )
 
     depends_on = [
         questions,
-        fingerprint([request.key(author.model) for request in requests]),
+        fingerprint([request.key(author) for request in requests]),
         wire_settings(author),
     ]
     shard = f"{questions.name}-try-{number:02d}"
@@ -63,6 +64,7 @@ def attempt_request(question: Question, run: Run, number: int) -> ChatRequest:
         sampling=run.teachers.author.sampling,
         seed=run.config.seed + number - 1,
         grammar=grammar(template),
+        label=question.subset.value,
     )
 
 

@@ -100,10 +100,10 @@ class Teacher:
 
 
 @contextmanager
-def running_teacher(folder: Path) -> Iterator[Teacher]:
+def running_teacher(folder: Path, *options: str) -> Iterator[Teacher]:
     port, log = free_port(), folder / "requests.jsonl"
     process = subprocess.Popen(
-        [sys.executable, "-m", "flows.cli", "demo-teacher", "--port", str(port), "--log", str(log)],
+        [sys.executable, "-m", "flows.cli", "demo-teacher", "--port", str(port), "--log", str(log), *options],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         start_new_session=True,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.flows.conftest import ROOT, PrefectServer, free_port, stop
+from tests.flows.conftest import ROOT, PrefectServer, free_port, running_teacher, stop
+from tests.flows.test_resume import answered
 
 PREFECT = [sys.executable, "-m", "prefect"]
 
@@ -51,7 +53,11 @@ def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
 
 def start(api: httpx.Client, name: str, parameters: dict) -> str:
     deployment = api.get(f"/deployments/name/{name}").json()
-    created = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": parameters})
+    for _ in range(20):
+        created = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": parameters})
+        if created.status_code != 503:  # its SQLite file is busy; Prefect's own client asks again, too
+            break
+        time.sleep(0.5)
     assert created.status_code == 201, created.text
     return created.json()["id"]
 
@@ -155,3 +161,35 @@ def test_failed_run_says_why(api, tmp_path):
     assert run["state"]["type"] == "FAILED"
     assert url in run["state"]["message"]
     assert "cannot be reached" in run["state"]["message"]
+
+
+def test_cancelled_run_loses_no_answer_and_goes_on_when_started_again(api, tmp_path):
+    """Cancelled as the UI does it, while requests are in flight; the worker ends the flow's process."""
+    with running_teacher(tmp_path, "--latency", "0.4") as teacher:
+        author = {"kind": "openai", "base_url": teacher.url, "max_in_flight": 4}
+        parameters = {
+            "config": {
+                "profile": "demo",
+                "run": "cancelled",
+                "store": str(tmp_path),
+                "only": ["Prefill"],
+                "subsets": {"Prefill": {"count": 12}},
+                "shard_size": 4,
+                "verification": {"attempts": 2},
+                "teachers": {"author": author},
+            }
+        }
+        run = start(api, "build-dataset/demo", parameters)
+        deadline = time.monotonic() + 120
+        while answered(tmp_path) < 6 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        state = {"type": "CANCELLING", "name": "Cancelling"}
+        assert api.post(f"/flow_runs/{run}/set_state", json={"state": state}).status_code == 201
+        assert ended(api, run)["state"]["type"] == "CANCELLED"
+        time.sleep(1)
+        told = sum(bool(request["answered"]) for request in teacher.requests())
+        assert 6 <= answered(tmp_path) == told
+        again = start(api, "build-dataset/demo", parameters)
+        assert ended(api, again)["state"]["type"] == "COMPLETED"
+        asked = Counter(str(request["key"]) for request in teacher.requests() if request["answered"])
+    assert max(asked.values()) == 1

@@ -39,8 +39,7 @@ def answered(store: Path) -> int:
         return 0
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as answers:
         try:
-            (table,) = answers.execute("select name from sqlite_master where type='table'").fetchone()
-            return int(answers.execute(f"select count(*) from {table}").fetchone()[0])
+            return int(answers.execute("select count(*) from answers").fetchone()[0])
         except (TypeError, sqlite3.OperationalError):
             return 0
 

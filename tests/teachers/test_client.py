@@ -21,7 +21,7 @@ from tasks.errors import BadInput, TeacherMisconfigured, TeacherUnavailable
 from tasks.settings import Endpoint, Sampling
 from tasks.teachers.cache import ResponseCache
 from tasks.teachers.client import TeacherClient
-from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused
+from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, WhyNot
 
 KEY = "canary-key-7f3a"
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,18 +193,62 @@ def test_equal_requests_under_way_are_asked_once(start, connect):
 def test_refusals_and_failures_are_not_stored(start, connect, tmp_path):
     server = start(lambda prompt, visit: (400, {}, b"no") if prompt == "bad" else (500, {}, b""))
     client = connect(server.url, retries=0)
-    assert client.ask_all([ask("bad")]) == [Refused(status=400, message="no")]
-    with pytest.raises(TeacherUnavailable, match=r"failed 1 times, last: HTTP 500"):
+    assert client.ask_all([ask("bad")]) == [Refused(why=WhyNot.REFUSED, message="HTTP 400: no")]
+    with pytest.raises(TeacherUnavailable, match=r"failed 1 times, last http.*HTTP 500"):
         client.ask_all([ask("a")])
-    assert len(client.cache) == 0
+    assert len(client.answers) == 0
 
 
-def test_what_was_answered_before_a_failure_is_on_disk(start, connect):
+def test_a_request_that_fails_while_others_do_not_is_refused_alone(start, connect):
     server = start(lambda prompt, visit: good(prompt, visit) if prompt != "7" else (500, {}, b""))
+    client = connect(server.url, retries=1)
+    results = client.ask_all([ask(str(n)) for n in range(20)])
+    assert [n for n, result in enumerate(results) if isinstance(result, Refused)] == [7]
+    assert results[7].why is WhyNot.FAILED
+    assert "HTTP 500" in results[7].message
+    assert len(client.answers) == 19
+
+
+def test_an_endpoint_that_is_down_stops_the_shard_and_what_was_answered_is_on_disk(start, connect):
+    up = threading.Event()
+    up.set()
+    server = start(lambda prompt, visit: good(prompt, visit) if up.is_set() else (500, {}, b""))
     client = connect(server.url, retries=0)
-    with pytest.raises(TeacherUnavailable):
+    client.ask_all([ask(str(n)) for n in range(5)])
+    up.clear()
+    with pytest.raises(TeacherUnavailable, match="Answers received so far are kept"):
         client.ask_all([ask(str(n)) for n in range(20)])
-    assert len(client.cache) == 19
+    assert len(client.answers) == 5
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "why"),
+    [
+        (400, "This model's maximum context length is 8192 tokens", WhyNot.CONTEXT_OVERFLOW),
+        (
+            400,
+            "the request exceeds the available context size (3072 tokens), try increasing it",
+            WhyNot.CONTEXT_OVERFLOW,
+        ),
+        (413, "", WhyNot.CONTEXT_OVERFLOW),
+        (400, "prompt is too long: 300000 tokens", WhyNot.CONTEXT_OVERFLOW),
+        (400, "unknown parameter: 'seed'", WhyNot.REFUSED),
+        (422, "temperature must be below 1", WhyNot.REFUSED),
+    ],
+)
+def test_what_no_retry_can_help_is_refused_at_once_with_its_reason(start, connect, status, message, why):
+    server = start(lambda prompt, visit: (status, {}, json.dumps({"error": {"message": message}}).encode()))
+    (refused,) = connect(server.url).ask_all([ask("a")])
+    assert (refused.why, refused.message) == (why, f"HTTP {status}: {message}")
+    assert server.visits["a"] == 1
+
+
+def test_an_account_without_credit_stops_the_run_at_once(start, connect):
+    body = json.dumps({"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}).encode()
+    server = start(lambda prompt, visit: (429, {}, body))
+    with pytest.raises(TeacherMisconfigured, match="no credit left"):
+        connect(server.url).ask_all([ask("a")])
+    assert server.visits["a"] == 1
 
 
 @pytest.mark.parametrize(
@@ -270,7 +314,7 @@ def test_raw_completion_stops_where_told_and_reasoning_is_apart(start, connect):
     raw = CompletionRequest(prompt="raw", stop=("\n",), sampling=Sampling(), seed=0)
     completed, thought = connect(start(behave).url).ask_all([raw, ask("think")])
     assert (completed.text, completed.finish_reason) == (" sum", "stop")
-    assert (thought.text, thought.reasoning, thought.prompt_tokens) == ("4", "2 + 2", 0)
+    assert (thought.text, thought.reasoning, thought.estimated) == ("4", "2 + 2", True)
 
 
 def test_cache_that_cannot_be_used_is_named(tmp_path):

@@ -48,6 +48,43 @@ def test_what_is_missing_is_named(text, reason):
     assert reason in found.reason
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(
+            '```python\ndef f():\n    """As in:\n```\nf()\n```\n    """\n    return 1\n```\nDone.',
+            'def f():\n    """As in:\n```\nf()\n```\n    """\n    return 1\n',
+            id="fences within a docstring",
+        ),
+        pytest.param('````python\nx = """\n```\n"""\n````', 'x = """\n```\n"""\n', id="a longer fence"),
+        pytest.param(
+            "The helper:\n```python\ndef g():\n    return 1\n```\nand then:\n```python\ndef f():\n    return g()\n```",
+            "def g():\n    return 1\n\ndef f():\n    return g()\n",
+            id="code in two blocks",
+        ),
+        pytest.param(
+            "```python\ndef f():\n    return 1\n```\nOn second thought:\n```python\ndef f():\n    return 2\n```",
+            "def f():\n    return 2\n",
+            id="written again",
+        ),
+        pytest.param(
+            "```python\ndef f():\n    return 1\n```\nUse it so:\n```python\nprint(f())\n```",
+            "def f():\n    return 1\n",
+            id="an example of use",
+        ),
+        pytest.param("```\n>>> f()\n1\n```\n```\ndef f(): ...\n```", "def f(): ...\n", id="fences without language"),
+        pytest.param("```python\ndef f(): ...", "def f(): ...\n", id="a fence that is not closed"),
+        pytest.param("  ```python\n  def f(): ...\n  ```", "def f(): ...\n", id="an indented fence"),
+        pytest.param("Here it is:\n\ndef f(): ...", "def f(): ...\n", id="prose in front"),
+        pytest.param("x = 1\n\n\nThis sets x to one.", "x = 1\n", id="prose behind"),
+        pytest.param("```python\ndef f(:\n```", "def f(:\n", id="code that does not parse"),
+        pytest.param("This is impossible.", "This is impossible.\n", id="no code at all"),
+    ],
+)
+def test_code_is_taken_out_of_what_models_write(text, expected):
+    assert code(text) == expected
+
+
 def test_last_of_several_sections_counts():
     assert (
         section("<|Question Begin|>draft<|Question End|> Better: <|Question Begin|>final<|Question End|>", "Question")
@@ -103,6 +140,21 @@ def test_what_is_written_in_fences_is_read_back(solution, test):
     )
     if solution.strip() and test.strip():
         assert parse_pair(text) == (f"{solution.strip(chr(10)).rstrip()}\n", f"{test.strip(chr(10)).rstrip()}\n")
+
+
+@given(
+    st.lists(st.sampled_from(["```", "```python", "~~~", "text", "    ```", "x = 1"]), max_size=6), st.integers(0, 9)
+)
+def test_python_with_fences_in_its_docstring_is_read_back_whole(lines, number):
+    docstring = "\n".join(lines)
+    source = f'def f():\n    """{docstring}\n    """\n    return {number}\n'
+    assert code(f"Here:\n```python\n{source}```\nThat is all.") == source
+
+
+@given(st.lists(st.sampled_from(["```", "~~~~", "\n", " ", "d", "def f(): pass\n", "<|Test Begin|>", "python", "\r"])))
+def test_code_of_any_text_has_one_end(parts):
+    found = code("".join(parts))
+    assert found == "" or (found.endswith("\n") and not found.endswith("\n\n"))
 
 
 @given(st.text())

@@ -1,0 +1,317 @@
+"""The batch API as a second transport: the same requests as a file that the server works off, at a lower price.
+
+Requests of all shards gather into one batch. What was handed in is remembered on disk before and after, so that a run
+that was killed in between finds its batch again, by a tag in the batch's metadata, and pays for nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from prefect.logging import get_logger
+
+from tasks.errors import TeacherMisconfigured, TeacherUnavailable
+from tasks.settings import Endpoint
+from tasks.teachers.cache import Batch, ResponseCache
+from tasks.teachers.faults import Misconfigured, Retry, check_status
+from tasks.teachers.requests import Answer, Refused, TeacherRequest, WhyNot
+from tasks.teachers.servers import Server
+from tasks.teachers.wire import body, read_answer
+
+_TAG = "kodforge"
+_ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+_MOST_BYTES = 150 << 20
+"""Of one input file; OpenAI takes 200 MB."""
+_TRIES, _DELAY_S, _MOST_DELAY_S = 8, 1.0, 60.0
+_LISTED = 100
+_log = get_logger("teachers.batches")
+
+
+@dataclass
+class _Wish:
+    """One request that waits for its answer, and how often a batch has failed it."""
+
+    request: TeacherRequest
+    line: bytes
+    answer: asyncio.Future[Answer | Refused]
+    failures: int = 0
+
+
+@dataclass
+class _Pool:
+    """Wishes that are not in a batch yet."""
+
+    wishes: dict[str, _Wish] = field(default_factory=dict)
+    size: int = 0
+
+
+class BatchTransport:
+    """Hands requests in as batches and gives out the answers. For one event loop.
+
+    Args:
+        endpoint: its ``batching`` says how large batches are and how often they are looked at.
+        server: where they go.
+        answers: remembers what was handed in.
+    """
+
+    def __init__(self, endpoint: Endpoint, server: Server, answers: ResponseCache) -> None:
+        self._endpoint, self._server, self._answers = endpoint, server, answers
+        self._waiting = _Pool()
+        self._collector: asyncio.Task[None] | None = None
+        self._watchers: set[asyncio.Task[None]] = set()
+        self._handed_in: set[str] = set()
+        self._adopting: asyncio.Task[dict[str, Batch]] | None = None
+
+    async def ask(self, request: TeacherRequest, key: str) -> Answer | Refused:
+        """The answer to a request, when its batch has ended.
+
+        Raises:
+            TeacherMisconfigured: the server refuses batches.
+            TeacherUnavailable: it cannot be reached.
+        """
+        line = {
+            "custom_id": key,
+            "method": "POST",
+            "url": f"/v1{request.path}",
+            "body": {**body(request, self._endpoint, self._server.model), "stream": False},
+        }
+        encoded = json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        wish = _Wish(request, encoded, asyncio.get_running_loop().create_future())
+        self._add(key, wish)
+        return await wish.answer
+
+    def _add(self, key: str, wish: _Wish) -> None:
+        self._waiting.wishes[key] = wish
+        self._waiting.size += len(wish.line)
+        full = len(self._waiting.wishes) >= self._endpoint.batching.most_requests or self._waiting.size >= _MOST_BYTES
+        if full:
+            self._hand_in()
+        elif self._collector is None:
+            self._collector = asyncio.ensure_future(self._collect())
+
+    async def _collect(self) -> None:
+        """Hand in once no more comes."""
+        seen = 0
+        while seen != len(self._waiting.wishes):
+            seen = len(self._waiting.wishes)
+            await asyncio.sleep(self._endpoint.batching.collect_s)
+        self._collector = None
+        self._hand_in()
+
+    def _hand_in(self) -> None:
+        pool, self._waiting = self._waiting, _Pool()
+        if pool.wishes:
+            task = asyncio.ensure_future(self._see_through(pool.wishes))
+            self._watchers.add(task)
+            task.add_done_callback(self._watchers.discard)
+
+    async def _see_through(self, wishes: dict[str, _Wish]) -> None:
+        """Take part in batches that a killed process has handed in, and hand in the rest."""
+        left = dict(wishes)
+        try:
+            taken = [
+                (batch, {key: left.pop(key) for key in batch.keys if key in left})
+                for batch in await self._open_batches()
+            ]
+            following = [self._follow(batch, ours) for batch, ours in taken if ours]
+            for path in {wish.request.path for wish in left.values()}:
+                some = {key: wish for key, wish in left.items() if wish.request.path == path}
+                following.append(self._follow(await self._submit(path, some), some))
+            await asyncio.gather(*following)
+        except Exception as error:
+            for wish in wishes.values():
+                if not wish.answer.done():
+                    wish.answer.set_exception(error)
+
+    async def _open_batches(self) -> list[Batch]:
+        """Batches of earlier processes. One whose id was not written down yet is looked for by its tag."""
+        found = []
+        for batch in await asyncio.to_thread(self._answers.open_batches, self._server.route.base_url):
+            if batch.tag in self._handed_in:
+                continue
+            known = batch
+            if not batch.batch_id:
+                batch_id = await self._find(batch.tag)
+                if batch_id is None:
+                    await asyncio.to_thread(self._answers.close_batch, batch.tag)
+                    continue
+                known = Batch(batch.tag, batch.base_url, batch_id, batch.keys)
+            found.append(known)
+        return found
+
+    async def _find(self, tag: str) -> str | None:
+        after: dict[str, Any] = {}
+        while True:
+            page = await self._call("GET", "/batches", params={"limit": _LISTED, **after})
+            listed = page.get("data") or []
+            for one in listed:
+                if (one.get("metadata") or {}).get(_TAG) == tag:
+                    return str(one["id"])
+            if not page.get("has_more") or not listed:
+                return None
+            after = {"after": listed[-1]["id"]}
+
+    async def _submit(self, path: str, wishes: Mapping[str, _Wish]) -> Batch:
+        tag = uuid.uuid4().hex
+        self._handed_in.add(tag)
+        batch = Batch(tag, self._server.route.base_url, "", tuple(wishes))
+        await asyncio.to_thread(self._answers.put_batch, batch)
+        content = b"".join(wish.line for wish in wishes.values())
+        file = await self._call(
+            "POST", "/files", data={"purpose": "batch"}, files={"file": (f"{tag}.jsonl", content, "application/jsonl")}
+        )
+        wanted = {
+            "input_file_id": file["id"],
+            "endpoint": f"/v1{path}",
+            "completion_window": self._endpoint.batching.window,
+            "metadata": {_TAG: tag},
+        }
+        batch_id: str | None = None
+        for number in range(_TRIES):
+            try:
+                batch_id = str((await self._once("POST", "/batches", json=wanted))["id"])
+                break
+            except Retry as retry:  # it may have been made all the same
+                if (batch_id := await self._find(tag)) is not None:
+                    break
+                await self._pause(number, retry, "/batches")
+        assert batch_id is not None
+        batch = Batch(tag, batch.base_url, batch_id, batch.keys)
+        await asyncio.to_thread(self._answers.put_batch, batch)
+        _log.info("batch %s: %d requests handed in", batch.batch_id, len(wishes))
+        return batch
+
+    async def _follow(self, batch: Batch, wishes: dict[str, _Wish]) -> None:
+        """Wait for a batch's end and give out its answers; what it left unanswered goes into another one."""
+        while (state := await self._call("GET", f"/batches/{batch.batch_id}"))["status"] not in _ENDED:
+            await asyncio.sleep(self._endpoint.batching.poll_s)
+        found: dict[str, Answer | Refused | Retry] = {}
+        for name in ("output_file_id", "error_file_id"):
+            if state.get(name):
+                async for key, result in self._results(state[name], wishes):
+                    found.setdefault(key, result)
+        answers = [result for result in found.values() if isinstance(result, Answer)]
+        await asyncio.to_thread(self._answers.put, *answers)
+        on_disk = await asyncio.to_thread(self._answers.get_many, batch.keys)
+        if set(batch.keys) <= set(wishes) | set(on_disk):
+            await asyncio.to_thread(self._answers.close_batch, batch.tag)
+        _log.info("batch %s %s: %d of %d requests answered", batch.batch_id, state["status"], len(answers), len(wishes))
+        trouble = state["status"] if state["status"] in ("failed", "cancelled") else ""
+        for key, wish in wishes.items():
+            result = found.get(key) or Retry("batch", f"batch {batch.batch_id} {state['status']} without it")
+            if not isinstance(result, Retry):
+                wish.answer.set_result(result)
+            elif trouble:
+                wish.answer.set_exception(
+                    TeacherUnavailable(
+                        f"batch {batch.batch_id} at {self._server.route.base_url} {trouble}: {_errors(state)}. Answers "
+                        f"received so far are kept; run the same command to hand the rest in again"
+                    )
+                )
+            else:
+                wish.failures += 1
+                if wish.failures > self._endpoint.retries:
+                    wish.answer.set_result(
+                        Refused(why=WhyNot.FAILED, message=f"{wish.failures} batches, last: {result}")
+                    )
+                else:
+                    self._add(key, wish)
+
+    async def _results(
+        self, file_id: str, wishes: Mapping[str, _Wish]
+    ) -> AsyncIterator[tuple[str, Answer | Refused | Retry]]:
+        """What the lines of a batch's file say on the wishes, in whatever order they stand there."""
+        for line in (await self._text(f"/files/{file_id}/content")).splitlines():
+            try:
+                found = json.loads(line)
+                key = found["custom_id"]
+                response = found.get("response") or {}
+                status, content = response.get("status_code"), response.get("body")
+            except (ValueError, LookupError, TypeError, AttributeError):
+                continue
+            if key not in wishes:
+                continue
+            try:
+                if status is None:
+                    raise Retry("batch", f"the batch's line says {str(found.get('error'))[:200]}")
+                refused = check_status(int(status), {}, "" if status == 200 else json.dumps(content))
+                yield key, refused or read_answer(content, wishes[key].request, key)
+            except Retry as retry:
+                yield key, retry
+            except (ValueError, TypeError) as error:
+                yield key, Retry("no completion", f"a line that is no completion ({str(error)[:200]})")
+            except Misconfigured as problem:
+                raise self._misconfigured(problem.status) from None
+
+    async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        """One call of the API, tried again while that can help.
+
+        Raises:
+            TeacherMisconfigured: the server refuses it.
+            TeacherUnavailable: it failed each time.
+        """
+        for number in range(_TRIES):
+            try:
+                return await self._once(method, path, **options)
+            except Retry as retry:
+                await self._pause(number, retry, path)
+        raise AssertionError("the last pause raises")
+
+    async def _once(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+        try:
+            found = json.loads(await self._request(method, path, **options))
+        except ValueError as error:
+            raise Retry("no JSON", f"an answer that is no JSON ({error})") from None
+        if not isinstance(found, dict):
+            raise Retry("no JSON", f"an answer that is no object but {str(found)[:200]}")
+        return found
+
+    async def _text(self, path: str) -> str:
+        for number in range(_TRIES):
+            try:
+                return await self._request("GET", path)
+            except Retry as retry:
+                await self._pause(number, retry, path)
+        raise AssertionError("the last pause raises")
+
+    async def _request(self, method: str, path: str, **options: Any) -> str:
+        try:
+            response = await self._server.http.request(method, path, **options)
+        except httpx.HTTPError as error:
+            raise Retry("torn connection", f"{type(error).__name__} {self._server.scrub(str(error))}") from None
+        text = self._server.scrub(response.text)
+        try:
+            refused = check_status(response.status_code, response.headers, text)
+        except Misconfigured as problem:
+            raise self._misconfigured(problem.status) from None
+        if refused is not None:
+            raise TeacherMisconfigured(
+                f"{self._server.route.base_url} refuses {method} {path}: {refused.message}. Does it have the batch "
+                f"API? Without it set transport to live"
+            )
+        return text
+
+    async def _pause(self, number: int, retry: Retry, path: str) -> None:
+        if number + 1 == _TRIES:
+            raise TeacherUnavailable(
+                f"{self._server.route.base_url}{path} failed {_TRIES} times, last: {retry}. What was handed in is "
+                f"remembered; run the same command when it is well"
+            )
+        await asyncio.sleep(retry.after_s if retry.after_s is not None else min(_MOST_DELAY_S, _DELAY_S * 2**number))
+
+    def _misconfigured(self, status: int) -> TeacherMisconfigured:
+        return TeacherMisconfigured(
+            f"{self._server.route.base_url} answers {status} to a call of the batch API. Check its key, and that "
+            f"it has the batch API; without it set transport to live"
+        )
+
+
+def _errors(state: Mapping[str, Any]) -> str:
+    listed = (state.get("errors") or {}).get("data") or []
+    return "; ".join(str(one.get("message")) for one in listed)[:500] or "the server does not say why"

@@ -1,0 +1,53 @@
+"""Group commit: what is waiting to be written goes to disk in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from tasks.teachers.cache import ResponseCache, Use
+from tasks.teachers.requests import Answer
+
+
+class Writer:
+    """Writes answers for all requests of an event loop, which waits for no disk.
+
+    While one transaction is synced, all that comes in gathers for the next.
+    """
+
+    def __init__(self, cache: ResponseCache) -> None:
+        self._cache = cache
+        self._answers: list[Answer] = []
+        self._uses: list[Use] = []
+        self._written: asyncio.Future[None] | None = None
+        self._flusher: asyncio.Task[None] | None = None
+
+    async def write(self, answers: Sequence[Answer], uses: Sequence[Use]) -> None:
+        """Returns when they are on disk.
+
+        Raises:
+            sqlite3.Error: they cannot be written (a full disk).
+        """
+        self._answers += answers
+        self._uses += uses
+        if self._written is None:
+            self._written = asyncio.get_running_loop().create_future()
+        written = self._written
+        if self._flusher is None:
+            self._flusher = asyncio.ensure_future(self._flush())
+        # Whoever gives up waiting does not give up the others' writes, nor its own.
+        await asyncio.shield(written)
+
+    async def _flush(self) -> None:
+        while self._written is not None:
+            written, answers, uses = self._written, self._answers, self._uses
+            self._written, self._answers, self._uses = None, [], []
+            try:
+                await asyncio.to_thread(self._cache.record, answers, uses)
+            except Exception as error:
+                if not written.cancelled():
+                    written.set_exception(error)
+                continue
+            if not written.cancelled():
+                written.set_result(None)
+        self._flusher = None

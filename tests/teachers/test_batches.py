@@ -1,0 +1,171 @@
+"""The batch API as a transport: the same answers, partial failures asked again, a killed run finds its batch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.errors import TeacherMisconfigured, TeacherUnavailable
+from tasks.run import Purpose
+from tasks.settings import Endpoint, Prices, Sampling
+from tasks.teachers import batches as batches_module
+from tasks.teachers.cache import ResponseCache
+from tasks.teachers.client import TeacherClient
+from tasks.teachers.requests import Answer, ChatRequest, Refused, WhyNot
+from tests.teachers.batch_server import answered, batch_server
+
+ROOT = Path(__file__).resolve().parents[2]
+BATCHING = {"collect_s": 0.05, "poll_s": 0.05}
+
+
+def ask(text: object) -> ChatRequest:
+    return ChatRequest(messages=(("user", str(text)),), sampling=Sampling(max_tokens=64), seed=0)
+
+
+def connect(url: str, folder: Path, **batching: object) -> TeacherClient:
+    endpoint = Endpoint(
+        base_url=url,
+        model="m",
+        transport="batch",
+        batching={**BATCHING, **batching},
+        retries=2,
+        prices=Prices(input=1, output=1),
+    )
+    return TeacherClient(endpoint, ResponseCache(str(folder / "answers.sqlite")))
+
+
+def test_requests_of_all_threads_go_in_one_batch_and_are_paid_for_once(tmp_path):
+    with batch_server() as server:
+        client = connect(server.url, tmp_path)
+        found: dict[int, list[object]] = {}
+        threads = [
+            threading.Thread(target=lambda t=t: found.update({t: client.ask_all([ask(f"{t}-{n}") for n in range(20)])}))
+            for t in range(3)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        again = client.ask_all([ask(f"0-{n}") for n in range(20)], Purpose(run="r"))
+        client.close()
+    assert all(answer.text == f"echo {t}-{n}" for t, answers in found.items() for n, answer in enumerate(answers))
+    assert again == found[0]
+    assert len(server.batches) == 1
+    assert set(server.handed_in.values()) == {1}
+
+
+def test_partial_failures_go_into_the_next_batch_and_refusals_do_not(tmp_path):
+    def outcome(prompt, before):
+        number = int(prompt)
+        if number % 5 == 1 and before == 0:
+            return {"response": {"status_code": 500, "body": {"error": {"message": "oops"}}}, "error": None}
+        if number % 5 == 2 and before == 0:
+            return {"response": None, "error": {"code": "batch_expired", "message": "too late"}}
+        if number % 5 == 3:
+            return {"response": {"status_code": 400, "body": {"error": {"message": "no"}}}, "error": None}
+        if number == 4:
+            return {"response": {"status_code": 200, "body": {"choices": []}}, "error": None}
+        return answered(prompt, before)
+
+    with batch_server(outcome) as server:
+        client = connect(server.url, tmp_path)
+        results = client.ask_all([ask(n) for n in range(25)])
+        client.close()
+    refused = {n: result.why for n, result in enumerate(results) if isinstance(result, Refused)}
+    assert refused == {4: WhyNot.FAILED, **dict.fromkeys(range(3, 25, 5), WhyNot.REFUSED)}
+    assert all(result.text == f"echo {n}" for n, result in enumerate(results) if isinstance(result, Answer))
+    counts = {n: server.handed_in[str(n)] for n in range(25)}
+    assert all(counts[n] == (3 if n == 4 else 2 if n % 5 in (1, 2) else 1) for n in range(25))
+
+
+def test_what_an_expired_batch_left_is_handed_in_again(tmp_path):
+    with batch_server(
+        lambda prompt, before: None if before == 0 and int(prompt) > 5 else answered(prompt, before)
+    ) as server:
+        client = connect(server.url, tmp_path)
+        results = client.ask_all([ask(n) for n in range(10)])
+        client.close()
+    assert [result.text for result in results] == [f"echo {n}" for n in range(10)]
+    assert [server.handed_in[str(n)] for n in range(10)] == [1] * 6 + [2] * 4
+
+
+def test_a_batch_is_no_larger_than_allowed(tmp_path):
+    with batch_server() as server:
+        client = connect(server.url, tmp_path, most_requests=4)
+        assert all(isinstance(result, Answer) for result in client.ask_all([ask(n) for n in range(10)]))
+        client.close()
+    sizes = [len(server.files[batch["input_file_id"]].splitlines()) for batch in server.batches.values()]
+    assert sum(sizes) == 10
+    assert max(sizes) <= 4
+
+
+def test_a_batch_that_was_made_though_the_answer_was_lost_is_not_made_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches_module, "_DELAY_S", 0.05)
+    with batch_server() as server:
+        server.refuse = {"/v1/batches": [500], "/v1/files": [503]}
+        client = connect(server.url, tmp_path)
+        assert client.ask_all([ask("a")])[0].text == "echo a"
+        client.close()
+    assert len(server.batches) == 1
+
+
+WORKER = """
+import sys
+from tests.teachers.test_batches import ask, connect
+from pathlib import Path
+connect(sys.argv[1], Path(sys.argv[2])).ask_all([ask(n) for n in range(30)])
+"""
+
+
+@pytest.mark.parametrize("id_known", [True, False])
+def test_a_run_killed_in_mid_batch_takes_its_answers_over(tmp_path, id_known):
+    with batch_server() as server:
+        server.hold = True
+        worker = subprocess.Popen([sys.executable, "-c", WORKER, server.url, str(tmp_path)], cwd=ROOT)
+        answers = ResponseCache(str(tmp_path / "answers.sqlite"))
+        while not any(batch.batch_id for batch in answers.open_batches(server.url)):
+            time.sleep(0.02)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+        if not id_known:  # killed before the id was written down
+            (batch,) = answers.open_batches(server.url)
+            answers.put_batch(type(batch)(batch.tag, batch.base_url, "", batch.keys))
+        server.hold, server.polls_needed = False, 10**9
+        server.polls_needed = server._polls["batch-0"] + 2
+        client = connect(server.url, tmp_path)
+        results = client.ask_all([ask(n) for n in range(35)])
+        client.close()
+    assert [result.text for result in results] == [f"echo {n}" for n in range(35)]
+    assert set(server.handed_in.values()) == {1}
+    assert len(server.batches) == 2
+    assert not answers.open_batches(server.url)
+
+
+def test_a_server_without_batches_is_named(tmp_path):
+    with batch_server() as server:
+        client = connect(server.url.replace("/v1", "/v2"), tmp_path)
+        with pytest.raises(TeacherMisconfigured, match="transport to live"):
+            client.ask_all([ask("a")])
+        client.close()
+
+
+def test_a_batch_that_failed_says_why(tmp_path):
+    with batch_server() as server:
+        work = server._work
+
+        def fail(batch):
+            work(batch)
+            batch.update(status="failed", output_file_id=None, errors={"data": [{"message": "model m has no batches"}]})
+
+        server._work = fail
+        client = connect(server.url, tmp_path)
+        with pytest.raises(TeacherUnavailable, match="model m has no batches"):
+            client.ask_all([ask("a")])
+        client.close()
