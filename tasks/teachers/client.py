@@ -365,8 +365,10 @@ class TeacherClient:
                         await self._freed.wait()
 
     async def _try(self, server: Server, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
-        """Ask once. The next request goes out only when this one's answer is on disk, so that what a crash can lose, and
-        a later run pays for again, is never more than what may be in flight.
+        """Ask once.
+
+        The next request goes out only when this one's answer is on disk: what a crash can lose, and a later run pays
+        for again, is never more than what may be in flight.
         """
         sent_at = time.monotonic()
         try:

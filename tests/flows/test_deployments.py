@@ -130,8 +130,9 @@ def test_ad_hoc_run_from_the_form(api, tmp_path):
 
     artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["funnel", "difficulty"]}}}).json()
     assert {row["key"] for row in artifacts} == {"funnel", "difficulty"}
-    progress = api.post("/artifacts/filter", json={"artifacts": {"type": {"any_": ["progress"]}}}).json()
-    assert {row["data"] for row in progress} == {100.0}
+    subflows = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
+    progress = api.post("/artifacts/filter", json={"artifacts": {"type": {"any_": ["progress"]}}, **subflows}).json()
+    assert [row["data"] for row in progress] == [100.0] * 3
     names = {row["name"] for row in api.post("/task_runs/filter", json={"limit": 200}).json()}
     assert {
         "questions part-00000",

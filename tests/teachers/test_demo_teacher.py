@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import httpx
 import pytest
@@ -81,7 +82,9 @@ def test_errors_as_openai_sends_them(http):
 def test_log_has_a_line_per_request(http, tmp_path):
     chat(http, "lib.sort")
     chat(http, "lib.sort")
-    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    deadline = time.monotonic() + 10
+    while len(lines := [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]) < 2:
+        assert time.monotonic() < deadline  # a line is written once the answer is out
     assert [line["answered"] for line in lines] == [True, True]
     assert lines[0]["key"] == lines[1]["key"]
 
