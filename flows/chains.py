@@ -10,7 +10,8 @@ from prefect.logging import get_run_logger
 
 from tasks.artifacts import Receipt
 from tasks.errors import KodforgeError
-from tasks.teachers.client import STOPPED, stop_clients
+from tasks.teachers.clients import start_clients, stop_clients
+from tasks.teachers.pending import STOPPED
 
 Chain = Generator[PrefectFuture[Receipt], Receipt, None]
 """One shard: yields the future of each task it submits, and is sent that task's receipt."""
@@ -35,6 +36,7 @@ def run_chains(
     Raises:
         ShardsFailed: at least one chain failed; its message names the first cause.
     """
+    start_clients()
     receipts: list[list[Receipt]] = [[] for _ in chains]
     waiting = list(reversed(range(len(chains))))
     running: dict[PrefectFuture[Receipt], int] = {}

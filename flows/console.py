@@ -22,7 +22,7 @@ from tasks.models import NOT_ASKED, PairVerdict, Question, RejectReason
 from tasks.publishing.summary import Summary, summarise
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig, EndpointKind, Sandbox
-from tasks.teachers.client import STOPPED
+from tasks.teachers.pending import STOPPED
 from tasks.teachers.usage import RunUsage, dollars, usage_of
 
 

@@ -17,7 +17,7 @@ from tasks.sourcing.catalogue import read_seeds
 from tasks.teachers import local
 from tasks.teachers.cache import ResponseCache
 from tasks.teachers.chat_templates import with_user_turn
-from tasks.teachers.client import check_endpoint
+from tasks.teachers.clients import check_endpoint
 from tasks.teachers.transcripts import packaged
 
 

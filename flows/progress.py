@@ -28,8 +28,11 @@ def stage_progress(stage: str, total: int) -> Iterator[Callable[[int], None]]:
 
     def show() -> None:
         text = f"{stage}: {state}"
-        update_progress_artifact(artifact, progress=state.percent, description=text)
         logger.info("%s", text)
+        try:
+            update_progress_artifact(artifact, progress=state.percent, description=text)
+        except Exception as error:  # a server that is busy must not stop the work that it shows
+            logger.debug("the progress could not be shown: %s", error)
 
     def tick() -> None:
         while not ended.wait(EVERY_S):

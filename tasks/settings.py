@@ -148,6 +148,22 @@ class Batching(Section):
     window: str = Field("24h", description="`completion_window` of the batch.")
 
 
+_OWN_FIELDS = frozenset(
+    {
+        "model",
+        "messages",
+        "prompt",
+        "n",
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "seed",
+        "stream",
+    }
+)
+
+
 class Endpoint(Server):
     """An OpenAI-compatible endpoint."""
 
@@ -198,6 +214,10 @@ class Endpoint(Server):
             raise ValueError(f"extra_body is no JSON ({error}), got {self.extra_body!r}") from error
         if not isinstance(extra, dict):
             raise ValueError(f"extra_body must be a JSON object, got {self.extra_body!r}")
+        if ours := sorted(_OWN_FIELDS & set(extra)):
+            raise ValueError(
+                f"extra_body sets {', '.join(ours)}, which kodforge sends itself. Use the field of that name"
+            )
         return self
 
     @property

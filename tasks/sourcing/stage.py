@@ -16,7 +16,7 @@ from tasks.shards import RETRIES, report
 from tasks.sourcing.catalogue import CATALOGUE, read_seeds
 from tasks.sourcing.groups import seed_groups
 from tasks.sourcing.questions import question_request, read_question
-from tasks.teachers.client import shared_client
+from tasks.teachers.clients import shared_client
 
 
 @task(task_run_name="seeds of {subset.value}", cache_policy=NO_CACHE, **RETRIES)

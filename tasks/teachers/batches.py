@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -35,12 +35,30 @@ _log = get_logger("teachers.batches")
 
 @dataclass
 class _Wish:
-    """One request that waits for its answer, and how often a batch has failed it."""
+    """One request that waits for its answer, and how often a batch has failed it.
+
+    Attributes:
+        keep: has an answer on disk, and its cost booked.
+    """
 
     request: TeacherRequest
     line: bytes
+    keep: Callable[[Answer], Awaitable[None]]
     answer: asyncio.Future[Answer | Refused]
     failures: int = 0
+
+    def settle(self, result: Answer | Refused | Exception) -> None:
+        """Give the result to whoever still waits for it."""
+        if self.answer.done():
+            return
+        if isinstance(result, Exception):
+            self.answer.set_exception(result)
+        else:
+            self.answer.set_result(result)
+
+
+class _Gone(Exception):
+    """The server knows a batch or file no longer."""
 
 
 @dataclass
@@ -65,11 +83,25 @@ class BatchTransport:
         self._waiting = _Pool()
         self._collector: asyncio.Task[None] | None = None
         self._watchers: set[asyncio.Task[None]] = set()
-        self._handed_in: set[str] = set()
-        self._adopting: asyncio.Task[dict[str, Batch]] | None = None
+        self._followed: set[str] = set()
+        self._stopped: Exception | None = None
 
-    async def ask(self, request: TeacherRequest, key: str) -> Answer | Refused:
-        """The answer to a request, when its batch has ended.
+    def stop(self, why: Exception) -> None:
+        """Hand in nothing more; what was handed in is remembered, and taken over by a later run."""
+        self._stopped = why
+        if self._collector is not None:
+            self._collector.cancel()
+            self._collector = None
+        pool, self._waiting = self._waiting, _Pool()
+        for wish in pool.wishes.values():
+            wish.settle(why)
+        for task in self._watchers:
+            task.cancel()
+
+    async def ask(
+        self, request: TeacherRequest, key: str, keep: Callable[[Answer], Awaitable[None]]
+    ) -> Answer | Refused:
+        """The answer to a request, when its batch has ended and ``keep`` has returned.
 
         Raises:
             TeacherMisconfigured: the server refuses batches.
@@ -82,11 +114,14 @@ class BatchTransport:
             "body": {**body(request, self._endpoint, self._server.model), "stream": False},
         }
         encoded = json.dumps(line, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-        wish = _Wish(request, encoded, asyncio.get_running_loop().create_future())
+        wish = _Wish(request, encoded, keep, asyncio.get_running_loop().create_future())
         self._add(key, wish)
         return await wish.answer
 
     def _add(self, key: str, wish: _Wish) -> None:
+        if self._stopped:
+            wish.settle(self._stopped)
+            return
         self._waiting.wishes[key] = wish
         self._waiting.size += len(wish.line)
         full = len(self._waiting.wishes) >= self._endpoint.batching.most_requests or self._waiting.size >= _MOST_BYTES
@@ -107,39 +142,47 @@ class BatchTransport:
     def _hand_in(self) -> None:
         pool, self._waiting = self._waiting, _Pool()
         if pool.wishes:
-            task = asyncio.ensure_future(self._see_through(pool.wishes))
-            self._watchers.add(task)
-            task.add_done_callback(self._watchers.discard)
+            self._watch(self._share_out(pool.wishes), pool.wishes)
 
-    async def _see_through(self, wishes: dict[str, _Wish]) -> None:
-        """Take part in batches that a killed process has handed in, and hand in the rest."""
+    def _watch(self, work: Coroutine[Any, Any, None], wishes: Mapping[str, _Wish]) -> None:
+        """Do work in the background; where it fails, so do the wishes that it is for."""
+
+        async def watched() -> None:
+            try:
+                await work
+            except Exception as error:
+                for wish in wishes.values():
+                    wish.settle(error)
+            except asyncio.CancelledError:
+                for wish in wishes.values():
+                    wish.settle(self._stopped or TeacherUnavailable("the batches are no longer followed"))
+                raise
+
+        task = asyncio.ensure_future(watched())
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+    async def _share_out(self, wishes: dict[str, _Wish]) -> None:
+        """Take part in batches that an earlier process has handed in, and hand in the rest."""
         left = dict(wishes)
-        try:
-            taken = [
-                (batch, {key: left.pop(key) for key in batch.keys if key in left})
-                for batch in await self._open_batches()
-            ]
-            following = [self._follow(batch, ours) for batch, ours in taken if ours]
-            for path in {wish.request.path for wish in left.values()}:
-                some = {key: wish for key, wish in left.items() if wish.request.path == path}
-                following.append(self._follow(await self._submit(path, some), some))
-            await asyncio.gather(*following)
-        except Exception as error:
-            for wish in wishes.values():
-                if not wish.answer.done():
-                    wish.answer.set_exception(error)
+        for batch in await self._open_batches():
+            if ours := {key: left.pop(key) for key in batch.keys if key in left}:
+                self._watch(self._follow(batch, ours), ours)
+        for path in {wish.request.path for wish in left.values()}:
+            some = {key: wish for key, wish in left.items() if wish.request.path == path}
+            self._watch(self._submit(path, some), some)
 
     async def _open_batches(self) -> list[Batch]:
-        """Batches of earlier processes. One whose id was not written down yet is looked for by its tag."""
+        """Batches that nobody here follows. One whose id was not written down yet is looked for by its tag."""
         found = []
         for batch in await asyncio.to_thread(self._answers.open_batches, self._server.route.base_url):
-            if batch.tag in self._handed_in:
+            if batch.tag in self._followed:
                 continue
             known = batch
             if not batch.batch_id:
                 batch_id = await self._find(batch.tag)
                 if batch_id is None:
-                    await asyncio.to_thread(self._answers.close_batch, batch.tag)
+                    await asyncio.to_thread(self._answers.settle_batch, batch.tag, batch.keys)
                     continue
                 known = Batch(batch.tag, batch.base_url, batch_id, batch.keys)
             found.append(known)
@@ -157,82 +200,99 @@ class BatchTransport:
                 return None
             after = {"after": listed[-1]["id"]}
 
-    async def _submit(self, path: str, wishes: Mapping[str, _Wish]) -> Batch:
-        tag = uuid.uuid4().hex
-        self._handed_in.add(tag)
-        batch = Batch(tag, self._server.route.base_url, "", tuple(wishes))
-        await asyncio.to_thread(self._answers.put_batch, batch)
-        content = b"".join(wish.line for wish in wishes.values())
-        file = await self._call(
-            "POST", "/files", data={"purpose": "batch"}, files={"file": (f"{tag}.jsonl", content, "application/jsonl")}
-        )
+    async def _submit(self, path: str, wishes: dict[str, _Wish]) -> None:
+        """Hand in a batch, and see it through."""
+        batch = Batch(uuid.uuid4().hex, self._server.route.base_url, "", tuple(wishes))
+        self._followed.add(batch.tag)
+        try:
+            await asyncio.to_thread(self._answers.put_batch, batch)
+            content = b"".join(wish.line for wish in wishes.values())
+            name = f"{batch.tag}.jsonl"
+            file = await self._call(
+                "POST", "/files", data={"purpose": "batch"}, files={"file": (name, content, "application/jsonl")}
+            )
+            batch = replace(batch, batch_id=await self._create(path, str(file["id"]), batch.tag))
+            await asyncio.to_thread(self._answers.put_batch, batch)
+        finally:
+            self._followed.discard(batch.tag)  # where this failed it is found again, by its tag
+        _log.info("batch %s: %d requests handed in", batch.batch_id, len(wishes))
+        await self._follow(batch, wishes)
+
+    async def _create(self, path: str, file_id: str, tag: str) -> str:
         wanted = {
-            "input_file_id": file["id"],
+            "input_file_id": file_id,
             "endpoint": f"/v1{path}",
             "completion_window": self._endpoint.batching.window,
             "metadata": {_TAG: tag},
         }
-        batch_id: str | None = None
         for number in range(_TRIES):
             try:
-                batch_id = str((await self._once("POST", "/batches", json=wanted))["id"])
-                break
+                return str((await self._once("POST", "/batches", json=wanted))["id"])
             except Retry as retry:  # it may have been made all the same
                 if (batch_id := await self._find(tag)) is not None:
-                    break
+                    return batch_id
                 await self._pause(number, retry, "/batches")
-        assert batch_id is not None
-        batch = Batch(tag, batch.base_url, batch_id, batch.keys)
-        await asyncio.to_thread(self._answers.put_batch, batch)
-        _log.info("batch %s: %d requests handed in", batch.batch_id, len(wishes))
-        return batch
+        raise AssertionError("the last pause raises")
 
     async def _follow(self, batch: Batch, wishes: dict[str, _Wish]) -> None:
         """Wait for a batch's end and give out its answers; what it left unanswered goes into another one."""
-        while (state := await self._call("GET", f"/batches/{batch.batch_id}"))["status"] not in _ENDED:
-            await asyncio.sleep(self._endpoint.batching.poll_s)
-        found: dict[str, Answer | Refused | Retry] = {}
-        for name in ("output_file_id", "error_file_id"):
-            if state.get(name):
-                async for key, result in self._results(state[name], wishes):
-                    found.setdefault(key, result)
-        answers = [result for result in found.values() if isinstance(result, Answer)]
-        await asyncio.to_thread(self._answers.put, *answers)
-        on_disk = await asyncio.to_thread(self._answers.get_many, batch.keys)
-        if set(batch.keys) <= set(wishes) | set(on_disk):
-            await asyncio.to_thread(self._answers.close_batch, batch.tag)
-        _log.info("batch %s %s: %d of %d requests answered", batch.batch_id, state["status"], len(answers), len(wishes))
-        trouble = state["status"] if state["status"] in ("failed", "cancelled") else ""
+        self._followed.add(batch.tag)
+        try:
+            state = await self._end_of(batch)
+            found: dict[str, Answer | Refused | Exception] = {}
+            for name in ("output_file_id", "error_file_id"):
+                if state.get(name):
+                    found |= {
+                        key: result async for key, result in self._results(state[name], wishes) if key not in found
+                    }
+            kept = [wishes[key].keep(result) for key, result in found.items() if isinstance(result, Answer)]
+            await asyncio.gather(*kept)
+            await asyncio.to_thread(self._answers.settle_batch, batch.tag, wishes)
+        finally:
+            self._followed.discard(batch.tag)
+        _log.info("batch %s %s: %d of %d requests answered", batch.batch_id, state["status"], len(kept), len(wishes))
+        missing: Exception = Retry("batch", f"batch {batch.batch_id} {state['status']} without it")
+        if state["status"] in ("failed", "cancelled"):
+            missing = TeacherUnavailable(
+                f"batch {batch.batch_id} at {self._server.route.base_url} {state['status']}: {_errors(state)}. Answers "
+                f"received so far are kept; run the same command to hand the rest in again"
+            )
         for key, wish in wishes.items():
-            result = found.get(key) or Retry("batch", f"batch {batch.batch_id} {state['status']} without it")
+            result = found.get(key, missing)
             if not isinstance(result, Retry):
-                wish.answer.set_result(result)
-            elif trouble:
-                wish.answer.set_exception(
-                    TeacherUnavailable(
-                        f"batch {batch.batch_id} at {self._server.route.base_url} {trouble}: {_errors(state)}. Answers "
-                        f"received so far are kept; run the same command to hand the rest in again"
-                    )
-                )
-            else:
-                wish.failures += 1
-                if wish.failures > self._endpoint.retries:
-                    wish.answer.set_result(
-                        Refused(why=WhyNot.FAILED, message=f"{wish.failures} batches, last: {result}")
-                    )
-                else:
-                    self._add(key, wish)
+                wish.settle(result)
+                continue
+            wish.failures += 1
+            if wish.failures > self._endpoint.retries:
+                wish.settle(Refused(why=WhyNot.FAILED, message=f"{wish.failures} batches, last: {result}"))
+            elif not wish.answer.done():
+                self._add(key, wish)
+
+    async def _end_of(self, batch: Batch) -> dict[str, Any]:
+        """Look at a batch until it has ended."""
+        while True:
+            try:
+                state = await self._call("GET", f"/batches/{batch.batch_id}")
+            except _Gone:
+                return {"status": "unknown to the server"}
+            if state["status"] in _ENDED:
+                return state
+            await asyncio.sleep(self._endpoint.batching.poll_s)
 
     async def _results(
         self, file_id: str, wishes: Mapping[str, _Wish]
-    ) -> AsyncIterator[tuple[str, Answer | Refused | Retry]]:
+    ) -> AsyncIterator[tuple[str, Answer | Refused | Exception]]:
         """What the lines of a batch's file say on the wishes, in whatever order they stand there."""
-        for line in (await self._text(f"/files/{file_id}/content")).splitlines():
+        try:
+            content = await self._text(f"/files/{file_id}/content")
+        except _Gone:
+            return
+        for line in content.split("\n"):  # `splitlines` would split at characters that JSON may hold as they are
             try:
                 found = json.loads(line)
                 key = found["custom_id"]
                 response = found.get("response") or {}
-                status, content = response.get("status_code"), response.get("body")
+                status, said = response.get("status_code"), response.get("body")
             except (ValueError, LookupError, TypeError, AttributeError):
                 continue
             if key not in wishes:
@@ -240,14 +300,14 @@ class BatchTransport:
             try:
                 if status is None:
                     raise Retry("batch", f"the batch's line says {str(found.get('error'))[:200]}")
-                refused = check_status(int(status), {}, "" if status == 200 else json.dumps(content))
-                yield key, refused or read_answer(content, wishes[key].request, key)
+                refused = check_status(int(status), {}, "" if status == 200 else json.dumps(said))
+                yield key, refused or read_answer(said, wishes[key].request, key)
             except Retry as retry:
                 yield key, retry
             except (ValueError, TypeError) as error:
                 yield key, Retry("no completion", f"a line that is no completion ({str(error)[:200]})")
             except Misconfigured as problem:
-                raise self._misconfigured(problem.status) from None
+                yield key, self._misconfigured(problem.status)
 
     async def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
         """One call of the API, tried again while that can help.
@@ -289,6 +349,8 @@ class BatchTransport:
         try:
             refused = check_status(response.status_code, response.headers, text)
         except Misconfigured as problem:
+            if problem.status == 404 and path not in ("/files", "/batches"):
+                raise _Gone from None
             raise self._misconfigured(problem.status) from None
         if refused is not None:
             raise TeacherMisconfigured(
@@ -306,10 +368,10 @@ class BatchTransport:
         await asyncio.sleep(retry.after_s if retry.after_s is not None else min(_MOST_DELAY_S, _DELAY_S * 2**number))
 
     def _misconfigured(self, status: int) -> TeacherMisconfigured:
-        return TeacherMisconfigured(
-            f"{self._server.route.base_url} answers {status} to a call of the batch API. Check its key, and that "
-            f"it has the batch API; without it set transport to live"
-        )
+        what = "Check its key, and that it has the batch API; without it set transport to live"
+        if status == 402:
+            what = "The account has no credit left; add some, and run the same command again"
+        return TeacherMisconfigured(f"{self._server.route.base_url} answers {status} in a batch. {what}")
 
 
 def _errors(state: Mapping[str, Any]) -> str:

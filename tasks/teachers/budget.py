@@ -36,10 +36,10 @@ class Purse:
 
     def __init__(self, budget: Budget, run: str, cache: ResponseCache) -> None:
         self._budget, self._run, self._cache = budget, run, cache
-        self._aside = Cost(0, 0.0)
-        self._spent, self._read_at = Cost(0, 0.0), float("-inf")
-        self._changed = asyncio.Event()
-        self.reached = False
+        self._aside, self._own = Cost(0, 0.0), Cost(0, 0.0)
+        self._before: Cost | None = None
+        self._on_disk, self._read_at = Cost(0, 0.0), float("-inf")
+        self._reading, self._changed = asyncio.Lock(), asyncio.Event()
 
     @property
     def capped(self) -> bool:
@@ -47,15 +47,19 @@ class Purse:
         return self._budget.usd is not None or self._budget.tokens is not None
 
     def _fits(self, cost: Cost) -> bool:
-        tokens = self._spent.tokens + self._aside.tokens + cost.tokens
-        usd = self._spent.usd + self._aside.usd + cost.usd
+        assert self._before is not None
+        # What this process has paid may not be on disk yet; what others have paid is only there.
+        tokens = max(self._before.tokens + self._own.tokens, self._on_disk.tokens) + self._aside.tokens + cost.tokens
+        usd = max(self._before.usd + self._own.usd, self._on_disk.usd) + self._aside.usd + cost.usd
         most_usd, most_tokens = self._budget.usd, self._budget.tokens
         return (most_tokens is None or tokens <= most_tokens) and (most_usd is None or usd <= most_usd + 1e-12)
 
     async def _refresh(self) -> None:
-        if time.monotonic() - self._read_at > _REFRESH_S:
-            self._read_at = time.monotonic()
-            self._spent = Cost(*await asyncio.to_thread(self._cache.spent, self._run))
+        async with self._reading:  # nobody goes on before the first look
+            if time.monotonic() - self._read_at > _REFRESH_S:
+                self._on_disk = Cost(*await asyncio.to_thread(self._cache.spent, self._run))
+                self._read_at = time.monotonic()
+                self._before = self._before or self._on_disk
 
     @asynccontextmanager
     async def aside(self, worst: Cost) -> AsyncIterator[None]:
@@ -70,10 +74,10 @@ class Purse:
             await self._refresh()
             while not self._fits(worst):
                 if self._aside.tokens == 0:
-                    self.reached = True
                     raise BudgetReached
                 self._changed.clear()
                 await self._changed.wait()
+                await self._refresh()
         self._aside.tokens += worst.tokens
         self._aside.usd += worst.usd
         try:
@@ -85,5 +89,5 @@ class Purse:
 
     def paid(self, cost: Cost) -> None:
         """Count what a request really cost."""
-        self._spent.tokens += cost.tokens
-        self._spent.usd += cost.usd
+        self._own.tokens += cost.tokens
+        self._own.usd += cost.usd

@@ -197,9 +197,16 @@ class ResponseCache:
         row = (batch.tag, batch.base_url, batch.batch_id, keys)
         self._connection().execute("INSERT OR REPLACE INTO batches VALUES (?, ?, ?, ?, 1)", row)
 
-    def close_batch(self, tag: str) -> None:
-        """All answers of a batch have been taken over."""
-        self._connection().execute("UPDATE batches SET open = 0 WHERE tag = ?", (tag,))
+    def settle_batch(self, tag: str, keys: Iterable[str]) -> None:
+        """Requests of a batch whose fate is known: no later run looks for them there. Without any left it is closed."""
+        with self._transaction() as connection:
+            row = connection.execute("SELECT keys FROM batches WHERE tag = ?", (tag,)).fetchone()
+            if row is None:
+                return
+            settled = set(keys)
+            left = [key for key in zlib.decompress(row[0]).decode().split("\n") if key not in settled]
+            packed = zlib.compress("\n".join(left).encode())
+            connection.execute("UPDATE batches SET keys = ?, open = ? WHERE tag = ?", (packed, bool(left), tag))
 
     def open_batches(self, base_url: str) -> list[Batch]:
         """Batches whose answers have not been taken over yet."""

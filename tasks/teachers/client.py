@@ -9,12 +9,10 @@ import asyncio
 import atexit
 import contextlib
 import random
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 
 import httpx
@@ -22,13 +20,14 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tasks.errors import TeacherMisconfigured, TeacherStopped, TeacherUnavailable
 from tasks.run import Purpose
-from tasks.settings import Budget, Endpoint, Transport, fingerprint
+from tasks.settings import Budget, Endpoint, Sampling, Transport
 from tasks.teachers.batches import BatchTransport
 from tasks.teachers.budget import BudgetReached, Cost, Purse
 from tasks.teachers.cache import ResponseCache, Use
 from tasks.teachers.faults import Misconfigured, Retry, check_status
 from tasks.teachers.meter import METER
-from tasks.teachers.requests import Answer, Refused, TeacherRequest, WhyNot
+from tasks.teachers.pending import STOPPED, Pending, Running
+from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, TeacherRequest, WhyNot
 from tasks.teachers.servers import Server, next_of
 from tasks.teachers.wire import body, read_answer
 from tasks.teachers.writer import Writer
@@ -37,78 +36,14 @@ FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 60.0
 STOP_GRACE_S = 10.0
 """How long requests in flight may still be answered when the run is stopped."""
-STOPPED = "the run was stopped; answers received so far are kept, run the same command to go on"
 _LOOKED_UP = 256
 """Requests whose answers are looked for on disk at a time."""
 _IDLE_S = 1.0
 
 Result = Answer | Refused
 NOBODY = Purpose()
-
-
-@dataclass
-class _Running:
-    """A request under way, and how many callers wait for it."""
-
-    future: asyncio.Future[Result]
-    waiting: int = 0
-
-    def give_up(self) -> None:
-        """One caller waits no longer."""
-        self.waiting -= 1
-        if not self.waiting:
-            self.future.cancel()
-
-
-class _Pending:
-    """What one caller waits for, by the numbers of its requests, and the first failure. For the event loop.
-
-    Ended requests note themselves: looking for them among hundreds would take longer than to ask.
-    """
-
-    def __init__(self) -> None:
-        self.failure: BaseException | None = None
-        self._numbers: dict[asyncio.Future[Result], list[int]] = {}
-        self._running: dict[asyncio.Future[Result], _Running] = {}
-        self._ended: list[asyncio.Future[Result]] = []
-        self._changed = asyncio.Event()
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def add(self, number: int, running: _Running) -> None:
-        """Wait for a request too."""
-        if running.future in self._numbers:
-            self._numbers[running.future].append(number)
-            return
-        running.waiting += 1
-        self._numbers[running.future], self._running[running.future] = [number], running
-        running.future.add_done_callback(self._note)
-
-    def _note(self, future: asyncio.Future[Result]) -> None:
-        self._ended.append(future)
-        self._changed.set()
-
-    async def ended(self) -> list[tuple[int, Result]]:
-        """Wait until something has ended, and take it out."""
-        await self._changed.wait()
-        self._changed.clear()
-        ended, self._ended = self._ended, []
-        done = []
-        for future in ended:
-            numbers = self._numbers.pop(future)
-            del self._running[future]
-            if future.cancelled() or future.exception() is not None:
-                cause = TeacherStopped(STOPPED) if future.cancelled() else future.exception()
-                self.failure = self.failure or cause
-            else:
-                done += [(number, future.result()) for number in numbers]
-        return done
-
-    async def give_up(self) -> None:
-        """Wait for nothing any more."""
-        for running in self._running.values():
-            running.give_up()
+_purses: dict[tuple[str, str, Budget], Purse] = {}
+_stack = ExitStack()
 
 
 class TeacherClient:
@@ -125,11 +60,11 @@ class TeacherClient:
 
     def __init__(self, endpoint: Endpoint, answers: ResponseCache, role: str = "author") -> None:
         self.endpoint, self.answers, self.role = endpoint, answers, role
-        self._portal = _loop()
+        self._portal = event_loop()
         self.servers: list[Server] = self._portal.call(self._open)
         self._writer = Writer(answers)
         self._batches = BatchTransport(endpoint, self.servers[0], answers)
-        self._under_way: dict[str, _Running] = {}
+        self._under_way: dict[str, Running] = {}
         self._purses: dict[str, Purse] = {}
         self._stopped = False
 
@@ -155,6 +90,7 @@ class TeacherClient:
     async def _stop(self) -> None:
         self._stopped = True
         self._freed.set()
+        self._batches.stop(TeacherStopped(STOPPED))
         running = [one.future for one in self._under_way.values()]
         if running:
             await asyncio.wait(running, timeout=STOP_GRACE_S)
@@ -220,7 +156,7 @@ class TeacherClient:
 
     def _numbered(self, requests: Iterable[TeacherRequest], purpose: Purpose) -> Iterator[tuple[int, Result]]:
         source = enumerate(requests)
-        pending = _Pending()
+        pending = Pending()
         width = 2 * sum(route.max_in_flight for route in self.endpoint.all_routes)
         if self.endpoint.transport is Transport.BATCH:
             width = self.endpoint.batching.most_requests
@@ -238,7 +174,7 @@ class TeacherClient:
             raise pending.failure
 
     async def _advance(
-        self, pending: _Pending, fresh: list[tuple[int, TeacherRequest]], purpose: Purpose
+        self, pending: Pending, fresh: list[tuple[int, TeacherRequest]], purpose: Purpose
     ) -> list[tuple[int, Result]]:
         """Begin fresh requests, and wait for the next ones to end; nothing where none is under way."""
         done: list[tuple[int, Result]] = []
@@ -255,12 +191,12 @@ class TeacherClient:
                     pending.add(number, self._begin(request, key, purpose))
         return done if done or not pending else await pending.ended()
 
-    def _begin(self, request: TeacherRequest, key: str, purpose: Purpose) -> _Running:
+    def _begin(self, request: TeacherRequest, key: str, purpose: Purpose) -> Running:
         """Equal requests that are under way at the same time are one request."""
         if running := self._under_way.get(key):
             METER.dropped()
             return running
-        running = self._under_way[key] = _Running(asyncio.ensure_future(self._ask(request, key, purpose)))
+        running = self._under_way[key] = Running(asyncio.ensure_future(self._ask(request, key, purpose)))
         running.future.add_done_callback(lambda _: self._under_way.pop(key, None))
         return running
 
@@ -292,7 +228,7 @@ class TeacherClient:
             estimated=int(answer.estimated),
         )
 
-    async def _keep(self, request: TeacherRequest, answer: Answer, purpose: Purpose) -> None:
+    async def _keep(self, request: TeacherRequest, purpose: Purpose, answer: Answer) -> None:
         """Have an answer on disk, and its cost booked."""
         use = self._use(request, answer, purpose, True)
         tokens = use.prompt_tokens + use.completion_tokens
@@ -307,15 +243,12 @@ class TeacherClient:
             TeacherUnavailable: the endpoint is not well: no request was answered while this one was tried.
         """
         if self.endpoint.transport is Transport.BATCH:
-            result = await self._batches.ask(request, key)
-            if isinstance(result, Answer):
-                await self._keep(request, result, purpose)
-            return result
+            return await self._batches.ask(request, key, partial(self._keep, request, purpose))
         answers_before = sum(server.answers for server in self.servers)
         failed: Server | None = None
         cause = ""
         for number in range(self.endpoint.retries + 1):
-            server = await self._server(sum(request.worst_tokens()), failed)
+            server = await self._server(request.likely_tokens(), failed)
             try:
                 return await self._try(server, request, key, purpose)
             except Retry as retry:
@@ -326,7 +259,7 @@ class TeacherClient:
                     delay = min(MAX_DELAY_S, FIRST_DELAY_S * 2**number) * random.uniform(0.5, 1)  # noqa: S311
                 if number < self.endpoint.retries and not (self._others_well(server) and retry.after_s is None):
                     await asyncio.sleep(delay)
-        if sum(server.answers for server in self.servers) > answers_before:
+        if sum(server.answers for server in self.servers) > answers_before or await self._is_well(request):
             return Refused(
                 why=WhyNot.FAILED,
                 message=f"failed {self.endpoint.retries + 1} times while others did not, last: {cause}",
@@ -335,6 +268,19 @@ class TeacherClient:
             f"the endpoint failed {self.endpoint.retries + 1} times, last {cause}. "
             f"Answers received so far are kept; run again when it is well"
         )
+
+    async def _is_well(self, request: TeacherRequest) -> bool:
+        """Whether a server answers a request of one token, where there was no other to tell by: the last of a run."""
+        short = Sampling(max_tokens=1)
+        probe: TeacherRequest = CompletionRequest(prompt="Yes", sampling=short, seed=0)
+        if isinstance(request, ChatRequest):
+            probe = ChatRequest(messages=(("user", "Say yes."),), sampling=short, seed=0)
+        for server in self.servers:
+            with contextlib.suppress(Retry):
+                response = await server.post(probe.path, body(probe, self.endpoint, server.model))
+                if response.status == 200:
+                    return True
+        return False
 
     def _others_well(self, server: Server) -> bool:
         return any(other is not server and not other.ill_s for other in self.servers)
@@ -361,7 +307,7 @@ class TeacherClient:
                     return found
                 self._freed.clear()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(min(waits.values(), default=_IDLE_S)):
+                    async with asyncio.timeout(min([_IDLE_S, *waits.values()])):
                         await self._freed.wait()
 
     async def _try(self, server: Server, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
@@ -384,9 +330,9 @@ class TeacherClient:
             except ValueError as error:
                 raise Retry("no completion", f"a body that is no completion ({str(error)[:200]})") from None
             used = answer.prompt_tokens + answer.completion_tokens
-            server.allowance.correct(used - sum(request.worst_tokens()))
+            server.allowance.correct(used - request.likely_tokens())
             server.succeeded()
-            await self._keep(request, answer, purpose)
+            await self._keep(request, purpose, answer)
             return answer
         except Retry as retry:
             server.failed(retry, sent_at)
@@ -405,27 +351,9 @@ def _budget_message(budget: Budget) -> str:
     return f"not asked: its worst case is more than what is left of the budget of {' and '.join(caps)}"
 
 
-def check_endpoint(endpoint: Endpoint, role: str = "author") -> None:
-    """Reach an endpoint and have its key accepted, apart from any run.
-
-    Raises:
-        BadInput, TeacherUnavailable, TeacherMisconfigured: as ``TeacherClient`` and its ``check``.
-    """
-    client = TeacherClient(endpoint, ResponseCache(":memory:"), role)
-    try:
-        client.check()
-    finally:
-        client.close()
-
-
-_clients: dict[str, TeacherClient] = {}
-_purses: dict[tuple[str, str, Budget], Purse] = {}
-_lock = threading.Lock()
-_stack = ExitStack()
-
-
 @cache
-def _loop() -> BlockingPortal:
+def event_loop() -> BlockingPortal:
+    """The loop that all clients of this process share, in a thread of its own; it ends with the process."""
     atexit.register(_stack.close)
     return _stack.enter_context(start_blocking_portal())
 
@@ -436,31 +364,3 @@ def _purse(purpose: Purpose, answers: ResponseCache) -> Purse:
     if place not in _purses:
         _purses[place] = Purse(purpose.budget, purpose.run, answers)
     return _purses[place]
-
-
-def shared_client(endpoint: Endpoint, cache_path: str, role: str = "author") -> TeacherClient:
-    """The process's client for an endpoint, closed when the process ends."""
-    with _lock:
-        place = fingerprint(endpoint, cache_path)
-        if place not in _clients:
-            if not _clients:
-                _loop()  # before what closes the clients: what is registered first ends last
-                atexit.register(close_clients)
-            _clients[place] = TeacherClient(endpoint, ResponseCache(cache_path), role)
-        return _clients[place]
-
-
-def stop_clients() -> None:
-    """Stop all shared clients: what is in flight may still be answered, for a little while."""
-    with _lock:
-        stopped = [_clients.pop(place) for place in list(_clients)]
-    for client in stopped:
-        client.stop()
-        client.close()
-
-
-def close_clients() -> None:
-    """Close all shared clients."""
-    with _lock:
-        while _clients:
-            _clients.popitem()[1].close()

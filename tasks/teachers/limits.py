@@ -182,5 +182,5 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
             at = parsedate_to_datetime(text)
         except ValueError:
             return None
-        seconds = (at - datetime.now(UTC)).total_seconds()
+        seconds = (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
     return None if seconds is None else min(max(0.0, seconds), MOST_PAUSE_S)

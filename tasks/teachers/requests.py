@@ -15,6 +15,9 @@ _BYTES_PER_TOKEN = 3
 """Of UTF-8 text, where nobody has counted: most tokenizers come out at 3 to 4.5, so that this overestimates."""
 
 
+_TEMPLATE_TOKENS = 64
+
+
 def estimated_tokens(text: str) -> int:
     """About how many tokens a text is, rather more than fewer."""
     return len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN + 1
@@ -46,8 +49,12 @@ class TeacherRequest(BaseModel):
         raise NotImplementedError
 
     def worst_tokens(self) -> tuple[int, int]:
-        """Prompt and completion tokens at most; the first is an estimate."""
-        return estimated_tokens(self.text()), self.sampling.max_tokens * self.n
+        """Prompt and completion tokens at most: no token is shorter than a byte, and a chat template adds a few."""
+        return len(self.text().encode("utf-8", "surrogatepass")) + _TEMPLATE_TOKENS, self.sampling.max_tokens * self.n
+
+    def likely_tokens(self) -> int:
+        """Prompt and completion tokens as rate limits count them: ``max_tokens`` whole, the prompt estimated."""
+        return estimated_tokens(self.text()) + self.sampling.max_tokens * self.n
 
     def key(self, endpoint: Endpoint) -> str:
         """Hash of all that decides the answer: not of the servers' addresses, so that a server may move."""

@@ -14,7 +14,7 @@ from tasks.models import Attempt, AttemptVerdict, Question, Reject, RejectReason
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import fingerprint
 from tasks.shards import RETRIES, report
-from tasks.teachers.client import shared_client
+from tasks.teachers.clients import shared_client
 from tasks.teachers.prompts import call_of, chat, fitting, grammar
 from tasks.teachers.rejects import reject, reject_unfinished
 from tasks.teachers.replies import Malformed, parse_pair

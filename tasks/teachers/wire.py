@@ -10,8 +10,8 @@ from tasks.settings import Endpoint, Structured
 from tasks.teachers.replies import split_reasoning
 from tasks.teachers.requests import Answer, ChatRequest, Choice, TeacherRequest, estimated_tokens
 
-_SLACK_TOKENS = 256
-"""What a chat template may add to a prompt, and a server to ``max_tokens``."""
+_SLACK_TOKENS = 4096
+"""So far above what can be right counts are still believed: a server may put a system prompt of its own in front."""
 
 
 def body(request: TeacherRequest, endpoint: Endpoint, model: str) -> dict[str, Any]:
@@ -65,9 +65,10 @@ def read_answer(data: Any, request: TeacherRequest, key: str) -> Answer:
         listed = data["choices"]
         choices = tuple(_choice(choice) for choice in sorted(listed, key=lambda choice: choice.get("index") or 0))
     except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise ValueError(f"no choice in {str(data)[:200]}") from error
+        # What it holds is not told: a server's error may echo the key.
+        raise ValueError(f"no choice with text in a {type(data).__name__}") from error
     if not choices:
-        raise ValueError(f"an empty list of choices in {str(data)[:200]}")
+        raise ValueError("an empty list of choices")
     if len(choices) > request.n:
         raise ValueError(f"{len(choices)} choices where {request.n} were asked for")
     counted = _usage(data.get("usage"), request)
@@ -90,15 +91,28 @@ def _choice(choice: Any) -> Choice:
     reasoning = (message.get("reasoning_content") or message.get("reasoning")) if chat else None
     if isinstance(text, list):  # some servers send parts
         text = "".join(str(part.get("text", "")) for part in text)
-    if not isinstance(text, str) and not (text is None and isinstance(reasoning, str)):
+    finish_reason = choice.get("finish_reason")
+    # Nothing said is an answer where the model has come to an end: it refused, or called a tool.
+    if not isinstance(text, str) and not (text is None and (isinstance(reasoning, str) or finish_reason)):
         raise TypeError("a choice without text")
     thought, said = split_reasoning(text or "")
     return Choice(
-        text=said,
-        reasoning=reasoning if isinstance(reasoning, str) and reasoning else thought,
-        finish_reason=str(choice.get("finish_reason") or ""),
-        logprobs=choice.get("logprobs"),
+        text=_whole(said),
+        reasoning=_whole(reasoning if isinstance(reasoning, str) and reasoning else thought),
+        finish_reason=_whole(str(finish_reason or "")),
+        logprobs=_whole(choice.get("logprobs")),
     )
+
+
+def _whole(value: Any) -> Any:
+    """A value whose texts can be written: half an emoji, where a reply was cut off within it, becomes ``?``."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(item) for name, item in value.items()}
+    return value
 
 
 def _usage(usage: Any, request: TeacherRequest) -> tuple[int, int] | None:
@@ -109,7 +123,7 @@ def _usage(usage: Any, request: TeacherRequest) -> tuple[int, int] | None:
     if type(prompt) is not int or type(completion) is not int:
         return None
     most_prompt = len(request.text().encode("utf-8", "surrogatepass")) + _SLACK_TOKENS  # a token is a byte at least
-    most_completion = request.sampling.max_tokens * request.n + _SLACK_TOKENS
+    most_completion = 2 * request.sampling.max_tokens * request.n + _SLACK_TOKENS
     if 0 <= prompt <= most_prompt and 0 <= completion <= most_completion:
         return prompt, completion
     return None

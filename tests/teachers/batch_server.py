@@ -79,6 +79,10 @@ class BatchServer:
         return JSONResponse({"data": list(self.batches.values()), "has_more": False})
 
     async def _poll(self, request: Request) -> Response:
+        if refused := self._refused(request):
+            return refused
+        if request.path_params["id"] not in self.batches:
+            return Response("no such batch", 404)
         batch = self.batches[request.path_params["id"]]
         self._polls[batch["id"]] += 1
         if self._polls[batch["id"]] == self.polls_needed and not self.hold:
@@ -102,7 +106,7 @@ class BatchServer:
         for key, listed in (("output_file_id", done), ("error_file_id", failed)):
             if listed:
                 name = f"file-{len(self.files)}"
-                self.files[name] = "\n".join(json.dumps(one) for one in listed).encode()
+                self.files[name] = "\n".join(json.dumps(one, ensure_ascii=False) for one in listed).encode()
                 batch[key] = name
 
 

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import TeacherMisconfigured, TeacherUnavailable
+from tasks.errors import TeacherMisconfigured, TeacherStopped, TeacherUnavailable
 from tasks.run import Purpose
 from tasks.settings import Endpoint, Prices, Sampling
 from tasks.teachers import batches as batches_module
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import Batch, ResponseCache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Refused, WhyNot
 from tests.teachers.batch_server import answered, batch_server
+from tests.teachers.misbehaving import completion
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCHING = {"collect_s": 0.05, "poll_s": 0.05}
@@ -146,6 +147,92 @@ def test_a_run_killed_in_mid_batch_takes_its_answers_over(tmp_path, id_known):
     assert set(server.handed_in.values()) == {1}
     assert len(server.batches) == 2
     assert not answers.open_batches(server.url)
+
+
+def test_a_line_without_credit_costs_no_other_answer_of_its_batch(tmp_path):
+    quota = {"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}
+
+    def outcome(prompt, before):
+        if prompt == "3" and before == 0:
+            return {"response": {"status_code": 429, "body": quota}, "error": None}
+        return answered(prompt, before)
+
+    with batch_server(outcome) as server:
+        client = connect(server.url, tmp_path)
+        with pytest.raises(TeacherMisconfigured, match="no credit left"):
+            client.ask_all([ask(n) for n in range(5)])
+        assert len(client.answers) == 4
+        results = client.ask_all([ask(n) for n in range(5)])
+        client.close()
+    assert [result.text for result in results] == [f"echo {n}" for n in range(5)]
+    assert [server.handed_in[str(n)] for n in range(5)] == [1, 1, 1, 2, 1]
+
+
+def test_a_batch_wanted_in_parts_is_asked_again_only_for_what_it_left(tmp_path):
+    """An earlier run's batch, expired in part; this run's shards come for it one after another."""
+    with batch_server(
+        lambda prompt, before: None if before == 0 and int(prompt) % 2 else answered(prompt, before)
+    ) as server:
+        server.hold = True
+        worker = subprocess.Popen([sys.executable, "-c", WORKER, server.url, str(tmp_path)], cwd=ROOT)
+        answers = ResponseCache(str(tmp_path / "answers.sqlite"))
+        while not any(batch.batch_id for batch in answers.open_batches(server.url)):
+            time.sleep(0.02)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+        server.hold = False
+        server.polls_needed = server._polls["batch-0"] + 2
+        client = connect(server.url, tmp_path)
+        for start in (0, 10, 20):
+            server.polls_needed = max(2, server.polls_needed) if start == 0 else 2
+            results = client.ask_all([ask(n) for n in range(start, start + 10)])
+            assert [result.text for result in results] == [f"echo {n}" for n in range(start, start + 10)]
+        client.close()
+    assert [server.handed_in[str(n)] for n in range(30)] == [1, 2] * 15
+    assert not answers.open_batches(server.url)
+
+
+def test_a_batch_that_the_server_has_forgotten_is_handed_in_again(tmp_path):
+    with batch_server() as server:
+        answers = ResponseCache(str(tmp_path / "answers.sqlite"))
+        client = connect(server.url, tmp_path)
+        answers.put_batch(Batch("tag", server.url, "batch-unknown", (ask("a").key(client.endpoint),)))
+        assert client.ask_all([ask("a")])[0].text == "echo a"
+        client.close()
+        assert not answers.open_batches(server.url)
+
+
+def test_an_outage_while_a_batch_is_followed_buys_nothing_twice(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches_module, "_DELAY_S", 0.01)
+    with batch_server() as server:
+        client = connect(server.url, tmp_path)
+        server.refuse = {"/v1/batches/batch-0": [503] * 8}
+        with pytest.raises(TeacherUnavailable, match="failed 8 times"):
+            client.ask_all([ask("a")])
+        assert client.ask_all([ask("a")])[0].text == "echo a"  # as Prefect's retry of the shard does
+        client.close()
+    assert server.handed_in["a"] == 1
+
+
+def test_characters_that_end_lines_elsewhere_do_not_tear_an_answer(tmp_path):
+    text = "a\u2028b\u0085c\x1cd"
+    line = {"response": {"status_code": 200, "body": completion(text)}, "error": None}
+    with batch_server(lambda prompt, before: line) as server:
+        client = connect(server.url, tmp_path)
+        assert client.ask_all([ask("a")])[0].text == text
+        client.close()
+    assert server.handed_in["a"] == 1
+
+
+def test_a_batch_that_is_still_collected_when_the_run_is_stopped_is_not_handed_in(tmp_path):
+    with batch_server() as server:
+        client = connect(server.url, tmp_path, collect_s=2)
+        threading.Timer(0.5, client.stop).start()
+        with pytest.raises(TeacherStopped):
+            client.ask_all([ask("a")])
+        time.sleep(2)
+        client.close()
+        assert not server.files
 
 
 def test_a_server_without_batches_is_named(tmp_path):

@@ -45,7 +45,7 @@ def test_a_run_never_spends_more_than_its_budget_and_says_what_it_left_out(tmp_p
     answered = sum(isinstance(result, Answer) for result in results)
     assert sum(server.answered.values()) == answered
     # The last ones are left out although they might have fitted: their worst case did not.
-    assert 25 <= answered <= 30
+    assert 23 <= answered <= 30
     left_out = [result for result in results if isinstance(result, Refused)]
     assert {result.why for result in left_out} == {WhyNot.BUDGET}
     assert "budget of" in left_out[0].message
@@ -110,6 +110,36 @@ def test_an_unknown_price_is_no_price(tmp_path):
     total = sum_up(ResponseCache(str(tmp_path / "answers.sqlite")).uses("r")).total
     assert (total.usd, total.tokens) == (None, PROMPT + REPLY)
     assert total.plus(ResponseCache(str(tmp_path / "answers.sqlite")).uses("r")[0]).usd is None
+
+
+def test_what_was_spent_before_counts_from_the_first_request_on(tmp_path):
+    """All requests of a resumed run start at once: none may go out before the earlier spending is known."""
+    with misbehaving(lambda prompt, visit: "") as server:
+        client = connect(server.url, tmp_path)
+        client.ask_all([ask(n) for n in range(50)], purpose(usd=1))
+        spent = client.answers.spent("r")[1]
+        client.close()
+        again = connect(server.url, tmp_path)
+        results = again.ask_all([ask(n) for n in range(100, 200)], purpose(usd=spent))
+        again.close()
+    assert all(isinstance(result, Refused) for result in results)
+    assert server.answered.total() == 50
+
+
+def test_half_an_emoji_costs_neither_its_answer_nor_others(tmp_path):
+    from tests.teachers import misbehaving as module
+
+    cut = b'{"choices": [{"message": {"content": "so \\ud83d"}, "finish_reason": "length"}]}'
+    module.ODD["half an emoji"] = lambda text: response(200, cut)
+    try:
+        with misbehaving(lambda prompt, visit: "half an emoji" if prompt == "7" else "") as server:
+            client = connect(server.url, tmp_path)
+            results = client.ask_all([ask(n) for n in range(20)], purpose())
+            client.close()
+    finally:
+        del module.ODD["half an emoji"]
+    assert results[7].text == "so ?"
+    assert len(ResponseCache(str(tmp_path / "answers.sqlite"))) == 20
 
 
 def test_changing_one_prompt_asks_only_that_one(tmp_path):

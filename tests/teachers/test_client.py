@@ -209,6 +209,22 @@ def test_a_request_that_fails_while_others_do_not_is_refused_alone(start, connec
     assert len(client.answers) == 19
 
 
+def test_a_request_that_fails_alone_in_a_later_run_is_refused_again(start, connect):
+    """Nothing else is asked by then, so the endpoint is asked something else before it is held to be down."""
+    server = start(lambda prompt, visit: good(prompt, visit) if prompt != "7" else (500, {}, b""))
+    client = connect(server.url, retries=1)
+    for _ in range(2):
+        results = client.ask_all([ask(str(n)) for n in range(5, 10)])
+        assert [n for n, result in enumerate(results) if isinstance(result, Refused)] == [2]
+
+
+def test_nothing_said_is_an_answer_and_is_not_asked_again(start, connect):
+    body = {"choices": [{"message": {"content": None, "refusal": "no"}, "finish_reason": "content_filter"}]}
+    server = start(lambda prompt, visit: (200, {}, json.dumps(body).encode()))
+    (answer,) = connect(server.url).ask_all([ask("a")])
+    assert (answer.text, answer.finish_reason, server.visits["a"]) == ("", "content_filter", 1)
+
+
 def test_an_endpoint_that_is_down_stops_the_shard_and_what_was_answered_is_on_disk(start, connect):
     up = threading.Event()
     up.set()

@@ -100,7 +100,8 @@ def test_pause_that_a_server_asks_for(headers, seconds):
 
 def test_pause_until_a_date():
     at = format_datetime(datetime.now(UTC) + timedelta(seconds=100))
-    assert retry_after_s({"retry-after": at}) == pytest.approx(100, abs=5)
+    for text in (at, at.replace("+0000", "-0000"), at.replace("+0000", "GMT"), at.replace(" +0000", "")):
+        assert retry_after_s({"retry-after": text}) == pytest.approx(100, abs=5), text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,69 @@
+"""The clients of this process: one per endpoint, for all its threads."""
+
+from __future__ import annotations
+
+import atexit
+import threading
+
+from tasks.errors import TeacherStopped
+from tasks.settings import Endpoint, fingerprint
+from tasks.teachers.cache import ResponseCache
+from tasks.teachers.client import TeacherClient, event_loop
+from tasks.teachers.pending import STOPPED
+
+_clients: dict[str, TeacherClient] = {}
+_lock = threading.Lock()
+_stopping = threading.Event()
+
+
+def check_endpoint(endpoint: Endpoint, role: str = "author") -> None:
+    """Reach an endpoint and have its key accepted, apart from any run.
+
+    Raises:
+        BadInput, TeacherUnavailable, TeacherMisconfigured: as ``TeacherClient`` and its ``check``.
+    """
+    client = TeacherClient(endpoint, ResponseCache(":memory:"), role)
+    try:
+        client.check()
+    finally:
+        client.close()
+
+
+def shared_client(endpoint: Endpoint, cache_path: str, role: str = "author") -> TeacherClient:
+    """The process's client for an endpoint, closed when the process ends.
+
+    Raises:
+        TeacherStopped: ``stop_clients`` was called, and ``start_clients`` was not since.
+    """
+    if _stopping.is_set():
+        raise TeacherStopped(STOPPED)
+    with _lock:
+        place = fingerprint(endpoint, cache_path)
+        if place not in _clients:
+            if not _clients:
+                event_loop()  # before what closes the clients: what is registered first ends last
+                atexit.register(close_clients)
+            _clients[place] = TeacherClient(endpoint, ResponseCache(cache_path), role)
+        return _clients[place]
+
+
+def start_clients() -> None:
+    """Let shared clients ask, from the beginning of a flow on."""
+    _stopping.clear()
+
+
+def stop_clients() -> None:
+    """Stop all shared clients: what is in flight may still be answered, for a little while."""
+    _stopping.set()
+    with _lock:
+        stopped = [_clients.pop(place) for place in list(_clients)]
+    for client in stopped:
+        client.stop()
+        client.close()
+
+
+def close_clients() -> None:
+    """Close all shared clients."""
+    with _lock:
+        while _clients:
+            _clients.popitem()[1].close()
