@@ -33,11 +33,15 @@ from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, Choice
 
 SCRIPTS = Path(__file__).parent / "peers"
+_DISTILABEL = ["distilabel[openai,hf-inference-endpoints]==1.5.3", "requests"]
 PEERS = {
-    "distilabel 1.5.3": ("with_distilabel.py", ["distilabel[openai]==1.5.3"]),
-    "Curator 0.1.31": ("with_curator.py", ["bespokelabs-curator==0.1.31"]),
-    "Data Designer 0.9.7": ("with_data_designer.py", ["data-designer==0.9.7"]),
+    "distilabel 1.5.3, OpenAILLM": (["with_distilabel.py"], _DISTILABEL),
+    "distilabel 1.5.3, InferenceEndpointsLLM": (["with_distilabel.py", "InferenceEndpointsLLM"], _DISTILABEL),
+    "Curator 0.1.31": (["with_curator.py"], ["bespokelabs-curator==0.1.31"]),
+    "Data Designer 0.9.7": (["with_data_designer.py"], ["data-designer==0.9.7", "sniffio"]),
 }
+"""Which script runs each, with what more it is told, and what is installed for it."""
+OURS = ["with_kodforge.py"]
 ROUNDS, REQUESTS = 3, 3000
 IN_FLIGHT = (32, 256)
 MANY, LATENCY_S, TURNS = 512, 5.0, 10
@@ -62,7 +66,7 @@ def endpoint(latency_s: float = 0.0) -> Iterator[str]:
 
 def python_of(name: str, packages: list[str]) -> str:
     """The Python of a peer's own environment."""
-    folder = cache_folder() / f"benchmark-{name.replace(' ', '-').lower()}"
+    folder = cache_folder() / f"benchmark-{name.partition(',')[0].replace(' ', '-').lower()}"
     python = folder / "bin" / "python"
     if not python.exists():
         uv = find_uv_bin()
@@ -71,10 +75,10 @@ def python_of(name: str, packages: list[str]) -> str:
     return str(python)
 
 
-def run(python: str, script: str, url: str, count: int, in_flight: int) -> float:
+def run(python: str, script: list[str], url: str, count: int, in_flight: int) -> float:
     """Requests per second of one contender; all of them must have been answered."""
-    command = [python, str(SCRIPTS / script), url, str(count), str(in_flight)]
-    env = {**os.environ, "PYTHONPATH": str(SCRIPTS.parents[1])} if script == "with_kodforge.py" else None
+    command = [python, str(SCRIPTS / script[0]), url, str(count), str(in_flight), *script[1:]]
+    env = {**os.environ, "PYTHONPATH": str(SCRIPTS.parents[1])} if script is OURS else None
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=env, timeout=900)
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["answered"] == count, found
@@ -83,7 +87,7 @@ def run(python: str, script: str, url: str, count: int, in_flight: int) -> float
 
 def against_peers() -> None:
     """Zero latency: what is measured is the client alone."""
-    contenders = {"kodforge": (sys.executable, "with_kodforge.py")}
+    contenders = {"kodforge": (sys.executable, OURS)}
     contenders |= {name: (python_of(name, packages), script) for name, (script, packages) in PEERS.items()}
     print("| requests/s, no latency | " + " | ".join(f"{number} in flight" for number in IN_FLIGHT) + " |")
     print("|---|" + "---|" * len(IN_FLIGHT))
@@ -107,7 +111,7 @@ def against_the_ideal() -> None:
     """Many requests in flight to a slow endpoint: the client must keep all of them in flight all the time."""
     ideal = MANY / LATENCY_S
     with endpoint(LATENCY_S) as url:
-        rate = run(sys.executable, "with_kodforge.py", url, MANY * TURNS, MANY)
+        rate = run(sys.executable, OURS, url, MANY * TURNS, MANY)
     # The warm-up of 20 requests is not in the time; the first turn is.
     print(f"\n| {MANY} in flight, {LATENCY_S:g} s latency | requests/s |\n|---|---|")
     print(f"| ideal | {ideal:.1f} |\n| kodforge | {rate:.1f} ({100 * rate / ideal:.1f}%) |")

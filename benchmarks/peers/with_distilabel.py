@@ -1,8 +1,10 @@
-"""Requests per second of distilabel: ``python with_distilabel.py URL COUNT IN_FLIGHT``.
+"""Requests per second of distilabel: ``python with_distilabel.py URL COUNT IN_FLIGHT [InferenceEndpointsLLM]``.
 
-Measured is the time from the first `OpenAILLM.agenerate` to the last answer. A pipeline would add its processes, queues
-and batch files; `generate` sends a whole batch and waits for its slowest answer before the next. `agenerate` is the
-request itself: IN_FLIGHT tasks that each take the next prompt keep as many under way all the time.
+Measured is the time from the first `agenerate` to the last answer. A pipeline would add its processes, queues and
+batch files; `generate` sends a whole batch and waits for its slowest answer before the next. `agenerate` is the request
+itself: IN_FLIGHT tasks that each take the next prompt keep as many under way all the time. `OpenAILLM` asks any
+endpoint; `InferenceEndpointsLLM` is for Hugging Face's own servers: it cannot name a model, and has 100 requests in
+flight at most.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-os.environ["HF_HUB_OFFLINE"] = "1"  # nothing is fetched from there
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 
-from distilabel.models.llms import OpenAILLM
+from distilabel.models.llms import InferenceEndpointsLLM, OpenAILLM
 
 WARM_UP = 20
 
@@ -28,7 +30,7 @@ def chat(number: int) -> list[dict[str, str]]:
     return [{"role": "user", "content": f"Question number {number}: {text.strip(', ')}."}]
 
 
-async def ask(llm: OpenAILLM, chats: list[list[dict[str, str]]], in_flight: int) -> int:
+async def ask(llm: Any, chats: list[list[dict[str, str]]], in_flight: int) -> int:
     """How many of the chats got an answer that is not empty."""
     left: Iterator[Any] = iter(chats)
 
@@ -44,7 +46,9 @@ async def ask(llm: OpenAILLM, chats: list[list[dict[str, str]]], in_flight: int)
 
 async def measure(url: str, count: int, in_flight: int) -> dict[str, float]:
     """Ask in one event loop, which the client's connections belong to."""
-    llm = OpenAILLM(model="m", base_url=url, api_key="none", timeout=600)
+    llm: Any = OpenAILLM(model="m", base_url=url, api_key="none", timeout=600)
+    if sys.argv[4:] == ["InferenceEndpointsLLM"]:
+        llm = InferenceEndpointsLLM(base_url=url, api_key="none")
     llm.load()
     await ask(llm, [chat(-number) for number in range(1, WARM_UP + 1)], in_flight)
     chats = [chat(number) for number in range(count)]
