@@ -83,7 +83,7 @@ class BatchTransport:
         self._waiting = _Pool()
         self._collector: asyncio.Task[None] | None = None
         self._watchers: set[asyncio.Task[None]] = set()
-        self._followed: set[str] = set()
+        self._submitting: set[str] = set()
         self._stopped: Exception | None = None
 
     def stop(self, why: Exception) -> None:
@@ -173,10 +173,13 @@ class BatchTransport:
             self._watch(self._submit(path, some), some)
 
     async def _open_batches(self) -> list[Batch]:
-        """Batches that nobody here follows. One whose id was not written down yet is looked for by its tag."""
+        """Batches that were handed in, here or by another process.
+
+        One whose id was not written down yet is looked for by its tag.
+        """
         found = []
         for batch in await asyncio.to_thread(self._answers.open_batches, self._server.route.base_url):
-            if batch.tag in self._followed:
+            if batch.tag in self._submitting:
                 continue
             known = batch
             if not batch.batch_id:
@@ -203,7 +206,7 @@ class BatchTransport:
     async def _submit(self, path: str, wishes: dict[str, _Wish]) -> None:
         """Hand in a batch, and see it through."""
         batch = Batch(uuid.uuid4().hex, self._server.route.base_url, "", tuple(wishes))
-        self._followed.add(batch.tag)
+        self._submitting.add(batch.tag)
         try:
             await asyncio.to_thread(self._answers.put_batch, batch)
             content = b"".join(wish.line for wish in wishes.values())
@@ -214,7 +217,7 @@ class BatchTransport:
             batch = replace(batch, batch_id=await self._create(path, str(file["id"]), batch.tag))
             await asyncio.to_thread(self._answers.put_batch, batch)
         finally:
-            self._followed.discard(batch.tag)  # where this failed it is found again, by its tag
+            self._submitting.discard(batch.tag)  # where this failed it is found again, by its tag
         _log.info("batch %s: %d requests handed in", batch.batch_id, len(wishes))
         await self._follow(batch, wishes)
 
@@ -236,20 +239,14 @@ class BatchTransport:
 
     async def _follow(self, batch: Batch, wishes: dict[str, _Wish]) -> None:
         """Wait for a batch's end and give out its answers; what it left unanswered goes into another one."""
-        self._followed.add(batch.tag)
-        try:
-            state = await self._end_of(batch)
-            found: dict[str, Answer | Refused | Exception] = {}
-            for name in ("output_file_id", "error_file_id"):
-                if state.get(name):
-                    found |= {
-                        key: result async for key, result in self._results(state[name], wishes) if key not in found
-                    }
-            kept = [wishes[key].keep(result) for key, result in found.items() if isinstance(result, Answer)]
-            await asyncio.gather(*kept)
-            await asyncio.to_thread(self._answers.settle_batch, batch.tag, wishes)
-        finally:
-            self._followed.discard(batch.tag)
+        state = await self._end_of(batch)
+        found: dict[str, Answer | Refused | Exception] = {}
+        for name in ("output_file_id", "error_file_id"):
+            if state.get(name):
+                found |= {key: result async for key, result in self._results(state[name], wishes) if key not in found}
+        kept = [wishes[key].keep(result) for key, result in found.items() if isinstance(result, Answer)]
+        await asyncio.gather(*kept)
+        await asyncio.to_thread(self._answers.settle_batch, batch.tag, wishes)
         _log.info("batch %s %s: %d of %d requests answered", batch.batch_id, state["status"], len(kept), len(wishes))
         missing: Exception = Retry("batch", f"batch {batch.batch_id} {state['status']} without it")
         if state["status"] in ("failed", "cancelled"):

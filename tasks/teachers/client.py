@@ -65,7 +65,7 @@ class TeacherClient:
         self._writer = Writer(answers)
         self._batches = BatchTransport(endpoint, self.servers[0], answers)
         self._under_way: dict[str, Running] = {}
-        self._purses: dict[str, Purse] = {}
+        self._lookups: dict[int, set[str]] = {}
         self._stopped = False
 
     def __repr__(self) -> str:
@@ -180,7 +180,7 @@ class TeacherClient:
         done: list[tuple[int, Result]] = []
         for start in range(0, len(fresh), _LOOKED_UP):
             some = [(number, one, one.key(self.endpoint)) for number, one in fresh[start : start + _LOOKED_UP]]
-            on_disk = await asyncio.to_thread(self.answers.get_many, [key for _, _, key in some])
+            on_disk = await self._look_up([key for _, _, key in some])
             known = [(number, one, on_disk[key]) for number, one, key in some if key in on_disk]
             if known:
                 METER.cached(len(known))
@@ -190,6 +190,18 @@ class TeacherClient:
                 if key not in on_disk:
                     pending.add(number, self._begin(request, key, purpose))
         return done if done or not pending else await pending.ended()
+
+    async def _look_up(self, keys: list[str]) -> dict[str, Answer]:
+        """The answers that are on disk by now, those included that came while this was looking."""
+        came: set[str] = set()
+        self._lookups[id(came)] = came
+        try:
+            found = await asyncio.to_thread(self.answers.get_many, keys)
+            while late := [key for key in keys if key in came and key not in found]:
+                found |= await asyncio.to_thread(self.answers.get_many, late)
+        finally:
+            del self._lookups[id(came)]
+        return found
 
     def _begin(self, request: TeacherRequest, key: str, purpose: Purpose) -> Running:
         """Equal requests that are under way at the same time are one request."""
@@ -234,6 +246,8 @@ class TeacherClient:
         tokens = use.prompt_tokens + use.completion_tokens
         _purse(purpose, self.answers).paid(Cost(tokens, use.usd or 0.0))
         await self._writer.write([answer], [use])
+        for came in self._lookups.values():
+            came.add(answer.response_id)
         METER.answered(tokens, use.usd)
 
     async def _answer(self, request: TeacherRequest, key: str, purpose: Purpose) -> Result:

@@ -138,10 +138,21 @@ def test_a_run_killed_in_mid_batch_takes_its_answers_over(tmp_path, id_known):
         if not id_known:  # killed before the id was written down
             (batch,) = answers.open_batches(server.url)
             answers.put_batch(type(batch)(batch.tag, batch.base_url, "", batch.keys))
-        server.hold, server.polls_needed = False, 10**9
-        server.polls_needed = server._polls["batch-0"] + 2
         client = connect(server.url, tmp_path)
-        results = client.ask_all([ask(n) for n in range(35)])
+
+        def release() -> None:
+            server.polls_needed, server.hold = server._polls["batch-0"] + 20, False
+
+        # Two shards come for parts of it, the second when the first is waiting already.
+        first: list[object] = []
+        shard = threading.Thread(target=lambda: first.extend(client.ask_all([ask(n) for n in range(15)])))
+        shard.start()
+        time.sleep(0.5)
+        threading.Timer(0.5, release).start()
+        results = client.ask_all([ask(n) for n in range(15, 30)])
+        shard.join()
+        server.polls_needed = 2
+        results = [*first, *results, *client.ask_all([ask(n) for n in range(30, 35)])]
         client.close()
     assert [result.text for result in results] == [f"echo {n}" for n in range(35)]
     assert set(server.handed_in.values()) == {1}
