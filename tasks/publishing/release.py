@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tasks.artifacts import Receipt, Store, parquet_bytes
 from tasks.errors import BadInput
-from tasks.models import SCHEMA_VERSION, ReleaseRow, Split, arrow_schema
+from tasks.models import SCHEMA_VERSION, RejectReason, ReleaseRow, Split, arrow_schema
 from tasks.publishing.card import dataset_card
 from tasks.publishing.summary import Summary
 from tasks.run import Run, StageName, config_fingerprint
@@ -89,6 +89,11 @@ def publish(run: Run, summary: Summary) -> dict[str, int]:
     receipts = run.receipts(StageName.CURATED)
     counts = {split: _count(run, receipts, split) for split in Split}
     if not any(counts.values()):
+        if any(RejectReason.BUDGET_EXHAUSTED in row.reasons for row in summary.funnel):
+            raise BadInput(
+                f"run {run.config.run!r} has no row to release: its budget was reached before the first was done. Run "
+                f"the same command with a higher budget.usd or budget.tokens; nothing is paid for twice"
+            )
         raise BadInput(
             f"run {run.config.run!r} has no row to release: every question was rejected. "
             f"`kodforge inspect` shows why; the rejects are in {run.store.url}/{run.config.run}/*/rejects"

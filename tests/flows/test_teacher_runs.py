@@ -231,7 +231,9 @@ def test_the_whole_dag_on_a_real_model(kodforge, tmp_path):
         teachers__author__chat_template="server",
     )
     done = kodforge("run", "--profile", "local", *options)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    # So small a model may well solve none of eight; that is then said, and all stages have run all the same.
+    nothing = "has no row to release" in done.stderr
+    assert done.returncode == int(nothing), done.stdout[-3000:] + done.stderr[-3000:]
     manifests = {
         stage: json.loads((tmp_path / "local" / stage / "manifest.json").read_text())
         for stage in ("seeds", "questions", "attempts", "triplets", "curated")
@@ -248,3 +250,11 @@ def test_the_whole_dag_on_a_real_model(kodforge, tmp_path):
     )
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert "tasks.teachers.local" not in listed
+
+
+def test_a_budget_that_is_too_small_for_one_row_says_so(kodforge, teacher, tmp_path):
+    options = sets(**SMALL, teachers__author__base_url=teacher.url, store=tmp_path)
+    done = kodforge("run", *options, *sets(budget__tokens=100))
+    assert done.returncode == 1
+    assert "budget was reached before the first was done" in done.stderr
+    assert not teacher.requests()
