@@ -55,16 +55,15 @@ def estimate_run(config: BuildConfig) -> list[StageEstimate]:
         BadInput: seeds or the file of answers cannot be read.
     """
     run = Run(config=config, teachers=config.teachers)
-    prompts: list[int] = []
-    count = 0
+    prompts = count = 0
     for subset, options in config.selected.items():
         seeds = read_seeds(subset, options.seeds)
         some = min(options.count, _SAMPLE)
         groups = seed_groups(subset, seeds, some, CATALOGUE[subset].seeds_per_prompt, config.seed)
         lengths = [estimated_tokens(question_request(group, run).text()) for group in groups]
-        prompts += [sum(lengths) // len(lengths)] * options.count
+        prompts += sum(lengths) * options.count // len(lengths)
         count += options.count
-    questions = _stage(run, StageName.QUESTIONS, count, count, sum(prompts))
+    questions = _stage(run, StageName.QUESTIONS, count, count, prompts)
     template = fitting(TEMPLATE, config.teachers.prompts)
     empty = estimated_tokens("".join(content for _, content in chat(template, question="", libraries=[])))
     most = count * config.verification.attempts

@@ -11,7 +11,7 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from prefect.logging import get_logger
@@ -24,6 +24,7 @@ from tasks.teachers.requests import Answer, Refused, TeacherRequest, WhyNot
 from tasks.teachers.servers import Server
 from tasks.teachers.wire import body, read_answer
 
+T = TypeVar("T")
 _TAG = "kodforge"
 _ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
 _MOST_BYTES = 150 << 20
@@ -281,7 +282,8 @@ class BatchTransport:
     ) -> AsyncIterator[tuple[str, Answer | Refused | Exception]]:
         """What the lines of a batch's file say on the wishes, in whatever order they stand there."""
         try:
-            content = await self._text(f"/files/{file_id}/content")
+            path = f"/files/{file_id}/content"
+            content = await self._persistently(path, lambda: self._request("GET", path))
         except _Gone:
             return
         for line in content.split("\n"):  # `splitlines` would split at characters that JSON may hold as they are
@@ -313,9 +315,12 @@ class BatchTransport:
             TeacherMisconfigured: the server refuses it.
             TeacherUnavailable: it failed each time.
         """
+        return await self._persistently(path, lambda: self._once(method, path, **options))
+
+    async def _persistently(self, path: str, call: Callable[[], Awaitable[T]]) -> T:
         for number in range(_TRIES):
             try:
-                return await self._once(method, path, **options)
+                return await call()
             except Retry as retry:
                 await self._pause(number, retry, path)
         raise AssertionError("the last pause raises")
@@ -328,14 +333,6 @@ class BatchTransport:
         if not isinstance(found, dict):
             raise Retry("no JSON", f"an answer that is no object but {str(found)[:200]}")
         return found
-
-    async def _text(self, path: str) -> str:
-        for number in range(_TRIES):
-            try:
-                return await self._request("GET", path)
-            except Retry as retry:
-                await self._pause(number, retry, path)
-        raise AssertionError("the last pause raises")
 
     async def _request(self, method: str, path: str, **options: Any) -> str:
         try:

@@ -132,10 +132,6 @@ class ResponseCache:
             raise
         connection.execute("COMMIT")
 
-    def get(self, key: str) -> Answer | None:
-        """The answer to a request, None where it was not answered yet."""
-        return self.get_many([key]).get(key)
-
     def get_many(self, keys: Sequence[str]) -> dict[str, Answer]:
         """The answers that are there, by key."""
         found: dict[str, Answer] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Any
 
 from tasks.settings import Endpoint, Structured
@@ -219,15 +218,3 @@ class Stream:
             logprobs = {"content": made["logprobs"]} if made["logprobs"] else None
             choices.append({"index": index, **said, "finish_reason": made["finish_reason"], "logprobs": logprobs})
         return {"choices": choices, "usage": self._usage}
-
-
-def read_stream(lines: Iterable[str]) -> dict[str, Any]:
-    """The response that the lines of a stream make.
-
-    Raises:
-        ValueError: as ``Stream``.
-    """
-    stream = Stream()
-    for line in lines:
-        stream.feed(line)
-    return stream.response()

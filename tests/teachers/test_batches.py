@@ -19,7 +19,7 @@ from tasks.teachers import batches as batches_module
 from tasks.teachers.cache import Batch, ResponseCache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Refused, WhyNot
-from tests.teachers.batch_server import answered, batch_server
+from tests.teachers.batch_server import BatchServer, answered, batch_server
 from tests.teachers.misbehaving import completion
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -125,16 +125,22 @@ connect(sys.argv[1], Path(sys.argv[2])).ask_all([ask(n) for n in range(30)])
 """
 
 
+def killed_in_mid_batch(server: BatchServer, folder: Path) -> ResponseCache:
+    """Have a process hand in a batch and die; the server holds the batch. What it left on disk."""
+    server.hold = True
+    worker = subprocess.Popen([sys.executable, "-c", WORKER, server.url, str(folder)], cwd=ROOT)
+    answers = ResponseCache(str(folder / "answers.sqlite"))
+    while not any(batch.batch_id for batch in answers.open_batches(server.url)):
+        time.sleep(0.02)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.wait()
+    return answers
+
+
 @pytest.mark.parametrize("id_known", [True, False])
 def test_a_run_killed_in_mid_batch_takes_its_answers_over(tmp_path, id_known):
     with batch_server() as server:
-        server.hold = True
-        worker = subprocess.Popen([sys.executable, "-c", WORKER, server.url, str(tmp_path)], cwd=ROOT)
-        answers = ResponseCache(str(tmp_path / "answers.sqlite"))
-        while not any(batch.batch_id for batch in answers.open_batches(server.url)):
-            time.sleep(0.02)
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
+        answers = killed_in_mid_batch(server, tmp_path)
         if not id_known:  # killed before the id was written down
             (batch,) = answers.open_batches(server.url)
             answers.put_batch(type(batch)(batch.tag, batch.base_url, "", batch.keys))
@@ -184,13 +190,7 @@ def test_a_batch_wanted_in_parts_is_asked_again_only_for_what_it_left(tmp_path):
     with batch_server(
         lambda prompt, before: None if before == 0 and int(prompt) % 2 else answered(prompt, before)
     ) as server:
-        server.hold = True
-        worker = subprocess.Popen([sys.executable, "-c", WORKER, server.url, str(tmp_path)], cwd=ROOT)
-        answers = ResponseCache(str(tmp_path / "answers.sqlite"))
-        while not any(batch.batch_id for batch in answers.open_batches(server.url)):
-            time.sleep(0.02)
-        os.kill(worker.pid, signal.SIGKILL)
-        worker.wait()
+        answers = killed_in_mid_batch(server, tmp_path)
         server.hold = False
         server.polls_needed = server._polls["batch-0"] + 2
         client = connect(server.url, tmp_path)
