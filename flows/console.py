@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows.build_dataset import build_dataset
-from flows.preflight import check_run
+from flows.preflight import check_endpoints, check_run, check_sources
 from flows.source_questions import source_questions
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file
@@ -149,6 +149,8 @@ def how_to_go_on(summary: Summary, config: BuildConfig) -> str:
 def run_source(config: BuildConfig, out: Path, console: Console) -> None:
     """Make questions and copy them into one file."""
     check_suffix(out)
+    check_sources(config)
+    check_endpoints(config)
     source_questions(config)
     run = Run(config=config, teachers=config.teachers)
     total = 0

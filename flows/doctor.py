@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from itertools import islice
 
 from rich.console import Console
 
-from flows.preflight import check_endpoints, check_prefect
+from flows.preflight import check_endpoints, check_prefect, check_sources
 from tasks.artifacts import Store
 from tasks.errors import BadInput, KodforgeError
 from tasks.execution.pool import check_sandbox
 from tasks.publishing.release import check_release_free
 from tasks.settings import Backend, BuildConfig, EndpointKind
 from tasks.sourcing.catalogue import read_seeds
+
+_MOST_COUNTED = 10_000
+"""Seeds of a subset; to count a million takes minutes."""
 
 
 def _python(config: BuildConfig) -> str:
@@ -32,9 +36,12 @@ def _store(config: BuildConfig) -> str:
 
 
 def _seeds(config: BuildConfig) -> str:
-    return ", ".join(
-        f"{subset} {len(read_seeds(subset, options.seeds))} seeds" for subset, options in config.selected.items()
-    )
+    check_sources(config)
+    counts = {}
+    for subset, options in config.selected.items():
+        found = sum(1 for _ in islice(read_seeds(subset, options.seeds), _MOST_COUNTED + 1))
+        counts[subset] = f"{found}" if found <= _MOST_COUNTED else f"more than {_MOST_COUNTED}"
+    return ", ".join(f"{subset} {count} seeds" for subset, count in counts.items())
 
 
 def _endpoint(config: BuildConfig) -> str:

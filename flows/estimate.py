@@ -7,16 +7,20 @@ answers; where there are none, from assumptions that the estimate names.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
+from itertools import islice
 
 from rich.console import Console
 from rich.table import Table
 
+from tasks.models import Seed, SeedGroup
 from tasks.run import Run, StageName
-from tasks.settings import BuildConfig, Verification
-from tasks.sourcing.catalogue import CATALOGUE, read_seeds
+from tasks.settings import BuildConfig, Category, Role, Verification
+from tasks.sourcing.catalogue import entry_of, read_seeds
 from tasks.sourcing.groups import seed_groups
-from tasks.sourcing.questions import question_request
+from tasks.sourcing.questions import CONTRACT, CONTRACTS, RATE, RATINGS, question_request
+from tasks.sourcing.spool import spooled
 from tasks.teachers.cache import ResponseCache
 from tasks.teachers.prompts import chat, fitting
 from tasks.teachers.requests import estimated_tokens
@@ -25,7 +29,9 @@ from tasks.teachers.usage import dollars
 
 _SAMPLE = 200
 """Prompts rendered per subset; the rest are taken to be like them."""
-_ASSUMED_REPLY = {StageName.QUESTIONS: 600, StageName.ATTEMPTS: 1500}
+_MOST_SEEDS = 10_000
+"""Seeds of a subset that its prompts are drawn from; a run draws from all."""
+_ASSUMED_REPLY: dict[str, int] = {StageName.QUESTIONS: 600, RATINGS: 60, CONTRACTS: 60, StageName.ATTEMPTS: 1500}
 _ASSUMED_QUESTION = 250
 _ASSUMED_PASS_RATE = 0.42
 """KodCode's pass@1."""
@@ -38,6 +44,7 @@ class StageEstimate:
     """Calls and tokens of one stage: what is expected, and the most that can come."""
 
     stage: str
+    role: str
     calls: int
     most_calls: int
     prompt_tokens: int
@@ -55,21 +62,45 @@ def estimate_run(config: BuildConfig) -> list[StageEstimate]:
         BadInput: seeds or the file of answers cannot be read.
     """
     run = Run(config=config, teachers=config.teachers)
-    prompts = count = 0
+    prompts: dict[Role, int] = defaultdict(int)
+    counts: dict[Role, int] = defaultdict(int)
+    rated = open_ = 0
     for subset, options in config.selected.items():
-        seeds = read_seeds(subset, options.seeds)
-        some = min(options.count, _SAMPLE)
-        groups = seed_groups(subset, seeds, some, CATALOGUE[subset].seeds_per_prompt, config.seed)
-        lengths = [estimated_tokens(question_request(group, run).text()) for group in groups]
-        prompts += sum(lengths) * options.count // len(lengths)
-        count += options.count
-    questions = _stage(run, StageName.QUESTIONS, count, count, prompts)
+        entry = entry_of(subset)
+        count = options.count or entry.target
+        lengths = [estimated_tokens(question_request(group, run).text()) for group in _some_prompts(run, subset)]
+        prompts[entry.role] += sum(lengths) * count // len(lengths)
+        counts[entry.role] += count
+        rated += count if entry.filters.rated else 0
+        open_ += count if not entry.needs_seeds else 0
+    total = sum(counts.values())
+    stages = [_stage(run, StageName.QUESTIONS, role, counts[role], counts[role], prompts[role]) for role in counts]
+    if rated:
+        stages.append(_stage(run, RATINGS, Role.RATER, rated, rated, rated * _template_tokens(RATE)))
+    if config.questions.repair:
+        stages.append(_stage(run, CONTRACTS, Role.AUTHOR, open_, total, total * _template_tokens(CONTRACT)))
+    most = total * config.verification.attempts
+    expected = round(total * _expected_attempts(config.verification))
     template = fitting(TEMPLATE, config.teachers.prompts)
-    empty = estimated_tokens("".join(content for _, content in chat(template, question="", libraries=[])))
-    most = count * config.verification.attempts
-    expected = round(count * _expected_attempts(config.verification))
-    attempts = _stage(run, StageName.ATTEMPTS, expected, most, most * (empty + _ASSUMED_QUESTION))
-    return [questions, attempts]
+    stages.append(_stage(run, StageName.ATTEMPTS, Role.AUTHOR, expected, most, most * _template_tokens(template)))
+    return stages
+
+
+def _some_prompts(run: Run, subset: str) -> list[SeedGroup]:
+    """Prompts of a subset, drawn as the run would draw them."""
+    entry, options = entry_of(subset), run.config.subsets[subset]
+    with spooled() as spool:
+        for seed in islice(read_seeds(subset, options.seeds), _MOST_SEEDS):
+            if isinstance(seed, Seed):
+                spool.add(seed)
+        some = min(options.count or entry.target, _SAMPLE)
+        return list(seed_groups(subset, entry, spool, some, run.config.diversity.max_topic_share, run.config.seed))
+
+
+def _template_tokens(template: str) -> int:
+    """Of a prompt around a question, the question included."""
+    messages = chat(template, question="", libraries=[], categories=list(Category))
+    return estimated_tokens("".join(content for _, content in messages)) + _ASSUMED_QUESTION
 
 
 def _expected_attempts(rules: Verification) -> float:
@@ -78,29 +109,30 @@ def _expected_attempts(rules: Verification) -> float:
     return min(rules.attempts, rules.stop_after_passes / _ASSUMED_PASS_RATE)
 
 
-def _stage(run: Run, stage: StageName, calls: int, most_calls: int, most_prompt: int) -> StageEstimate:
+def _stage(run: Run, stage: str, role: Role, calls: int, most_calls: int, most_prompt: int) -> StageEstimate:
     """Args:
     most_prompt: tokens of all prompts of ``most_calls``, rather too many.
     """
-    author = run.teachers.author
-    known = ResponseCache(run.cache_path).averages(author.model).get(stage.value)
+    teacher = run.teachers.of(role)
+    known = ResponseCache(run.cache_path).averages(teacher.model).get(str(stage))
     if known:
         prompt, completion = round(calls * known.prompt_tokens), round(calls * known.completion_tokens)
         basis = f"mean of {known.calls} earlier calls"
     else:
         prompt = round(most_prompt * _TYPICAL * calls / most_calls)
-        reply = min(author.sampling.max_tokens, _ASSUMED_REPLY[stage])
+        reply = min(teacher.sampling.max_tokens, _ASSUMED_REPLY[stage])
         completion, basis = calls * reply, f"assumed: replies of {reply} tokens"
-    most_completion = most_calls * author.sampling.max_tokens
+    most_completion = most_calls * teacher.sampling.max_tokens
     return StageEstimate(
-        stage=stage.value,
+        stage=str(stage),
+        role=role.value,
         calls=calls,
         most_calls=most_calls,
         prompt_tokens=prompt,
         completion_tokens=completion,
         most_tokens=most_prompt + most_completion,
-        usd=author.prices.usd(prompt, completion),
-        most_usd=author.prices.usd(most_prompt, most_completion),
+        usd=teacher.prices.usd(prompt, completion),
+        most_usd=teacher.prices.usd(most_prompt, most_completion),
         basis=basis,
     )
 
@@ -109,12 +141,22 @@ def show_estimate(config: BuildConfig, console: Console) -> None:
     """Print the estimate of a run."""
     stages = estimate_run(config)
     table = Table(title=f"Estimate for run {config.run!r}: nothing was asked", title_justify="left")
-    for name in ("stage", "calls", "prompt tokens", "completion tokens", "expected cost", "most tokens", "at most"):
-        table.add_column(name, justify="left" if name == "stage" else "right")
+    for name in (
+        "stage",
+        "role",
+        "calls",
+        "prompt tokens",
+        "completion tokens",
+        "expected cost",
+        "most tokens",
+        "at most",
+    ):
+        table.add_column(name, justify="left" if name in ("stage", "role") else "right")
     table.add_column("basis")
     for one in stages:
         table.add_row(
             one.stage,
+            one.role,
             f"{one.calls:,}",
             f"{one.prompt_tokens:,}",
             f"{one.completion_tokens:,}",

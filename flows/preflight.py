@@ -13,7 +13,9 @@ from tasks.execution.pool import check_sandbox
 from tasks.publishing.release import check_release_free
 from tasks.run import answers_path
 from tasks.settings import BuildConfig, Endpoint, EndpointKind
-from tasks.sourcing.catalogue import read_seeds
+from tasks.sourcing.catalogue import entry_of, read_seeds
+from tasks.sourcing.licences import canonical
+from tasks.sourcing.screening import check_screening
 from tasks.teachers import local
 from tasks.teachers.cache import ResponseCache
 from tasks.teachers.chat_templates import with_user_turn
@@ -34,10 +36,23 @@ def check_run(config: BuildConfig) -> None:
     Store(config.store).check_writable()
     ResponseCache(answers_path(config))
     check_release_free(config)
-    for subset, options in config.selected.items():
-        read_seeds(subset, options.seeds)
+    check_sources(config)
     check_endpoints(config)
     check_sandbox(config.sandbox)
+
+
+def check_sources(config: BuildConfig) -> None:
+    """Find the first seed of every subset.
+
+    Raises:
+        BadInput: there is no such subset, its seeds cannot be read, a licence is none, or the scanners are missing.
+    """
+    for licence in config.licences.allow:
+        canonical(licence)
+    for subset, options in config.selected.items():
+        if entry_of(subset).filters.screened:
+            check_screening()
+        next(read_seeds(subset, options.seeds))
 
 
 def check_endpoints(config: BuildConfig) -> None:

@@ -21,19 +21,17 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
+from tasks.arrow import arrow_schema
 from tasks.errors import BadInput
-from tasks.models import NOT_ASKED, SCHEMA_VERSION, Reject, arrow_schema
+from tasks.models import NOT_ASKED, SCHEMA_VERSION, Reject
 from tasks.settings import fingerprint
-
-if TYPE_CHECKING:
-    pass
 
 R = TypeVar("R", bound=BaseModel)
 

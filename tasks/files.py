@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from tasks.arrow import arrow_schema
 from tasks.errors import BadInput
-from tasks.models import arrow_schema
 
 BATCH = 1000
 

@@ -1,23 +1,22 @@
-"""The rows of every stage and their Arrow schemas, in one place.
+"""The rows of every stage, in one place.
 
 Stages do not import each other; what passes between them is one of these rows in a Parquet shard.
 """
 
 from __future__ import annotations
 
-import types
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Literal, Self
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-SCHEMA_VERSION = "kodforge-2"
+SCHEMA_VERSION = "kodforge-3"
 """Written into every manifest; a change of any row's columns changes it and makes shards stale."""
 
 
 class Subset(StrEnum):
-    """The twelve subsets of KodCode (Xu et al. 2025, arXiv 2503.02951, table 1)."""
+    """The subsets that come with kodforge: the twelve of KodCode (Xu et al. 2025, arXiv 2503.02951, table 1), then two
+    over material of the user's own. A plugin may bring others, so rows hold the name as a plain string."""
 
     PREFILL = "Prefill"
     LEETCODE = "Leetcode"
@@ -31,6 +30,8 @@ class Subset(StrEnum):
     FILTER = "Filter"
     PACKAGE = "Package"
     EVOL = "Evol"
+    OWN_CODE = "Own_Code"
+    FEEDBACK = "Feedback"
 
 
 class Verdict(StrEnum):
@@ -53,6 +54,12 @@ class Verdict(StrEnum):
 class RejectReason(StrEnum):
     """Why a row left the pipeline. Closed: the funnel of a run is a table over these values."""
 
+    # the seed
+    INVALID_SEED = "invalid_seed"
+    UNKNOWN_LICENCE = "unknown_licence"
+    LICENCE_NOT_ALLOWED = "licence_not_allowed"
+    SECRET = "secret"  # noqa: S105 - a reason
+    PERSONAL_DATA = "personal_data"
     # the teacher's reply
     MALFORMED_REPLY = "malformed_reply"
     TRUNCATED_REPLY = "truncated_reply"
@@ -60,8 +67,19 @@ class RejectReason(StrEnum):
     CONTEXT_OVERFLOW = "context_overflow"
     TEACHER_FAILED = "teacher_failed"
     BUDGET_EXHAUSTED = "budget_exhausted"
-    EMPTY_QUESTION = "empty_question"
     ABSTAINED = "abstained"
+    # the question
+    EMPTY_QUESTION = "empty_question"
+    REFUSAL = "refusal"
+    WRONG_LANGUAGE = "wrong_language"
+    TOO_SHORT = "too_short"
+    TOO_LONG = "too_long"
+    QUOTES_SEED = "quotes_seed"
+    LEAKS_SOLUTION = "leaks_solution"
+    LOW_QUALITY = "low_quality"
+    WRONG_CATEGORY = "wrong_category"
+    NO_CONTRACT = "no_contract"
+    SATURATED = "saturated"
     # every attempt went wrong; the reason is the commonest outcome among them
     FAILED = "failed"
     ERROR = "error"
@@ -126,10 +144,12 @@ class Provenance(Row):
 
 class Seed(Row):
     seed_id: str
-    subset: Subset
+    subset: str
     text: str = Field(description="The page, the code, the question, or the prefix of an open user turn.")
     title: str = Field(description="What identifies the seed to a reader: a path, a qualified name, a title.")
-    libraries: list[str] = Field(description="Requirements (`name==version`) that its solutions may need.")
+    topic: str = Field("", description="What quotas count: a folder, a tag, a module; empty where nothing tells.")
+    context: str = Field("", description="What the prompt tells beside the text: conventions, a wrong answer.")
+    libraries: list[str] = Field([], description="Requirements (`name==version`) that its solutions may need.")
     source: Provenance
 
 
@@ -137,8 +157,9 @@ class SeedGroup(Row):
     """The seeds of one prompt: one row asks the teacher for one question."""
 
     question_id: str
-    subset: Subset
+    subset: str
     number: int = Field(description="0-based position within the subset; also offsets the sampling seed.")
+    operator: str = Field("", description="How the seed is to be evolved; empty where the subset has no operators.")
     seeds: list[Seed]
 
 
@@ -153,14 +174,28 @@ class Call(Row):
     completion_tokens: int
 
 
+class Rating(Row):
+    """What the rater said of a question."""
+
+    quality: str
+    category: str
+    call: Call
+
+
 class Question(Row):
     question_id: str
-    subset: Subset
+    subset: str
     method: str = Field(description="How it was synthesised: a key of the catalogue's methods.")
     number: int
+    operator: str = ""
     question: str
+    contract: list[str] = Field(
+        default=[], description="Signatures that it states, or `stdin/stdout`; empty where it need not state any."
+    )
     seeds: list[Seed]
     call: Call
+    contract_call: Call | None = Field(None, description="The call that completed the contract, where one was needed.")
+    rating: Rating | None = None
 
 
 class Attempt(Row):
@@ -303,7 +338,10 @@ class Lineage(Row):
     method: str
     sources: list[Provenance]
     libraries: list[str]
+    operator: str
     question_call: Call
+    contract_call: Call | None
+    rating: Rating | None
     solution_call: Call
     sandbox_backend: str
     sandbox_image: str
@@ -317,7 +355,7 @@ class Triplet(Row):
 
     version: str
     style: Literal["instruct", "complete", "online_judge"]
-    subset: Subset
+    subset: str
     question_id: str
     question: str
     solution: str
@@ -353,48 +391,7 @@ class Reject(Row):
     """A row that left the pipeline at one stage, and the evidence."""
 
     id: str
-    subset: Subset
+    subset: str
     reason: RejectReason
     evidence: str
     response_id: str = ""
-
-
-_SCALARS: dict[type, pa.DataType] = {
-    str: pa.string(),
-    int: pa.int64(),
-    float: pa.float64(),
-    bool: pa.bool_(),
-}
-
-
-def _arrow_type(annotation: Any) -> tuple[pa.DataType, bool]:
-    """The Arrow type of a field's annotation, and whether it may be null."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _arrow_type(arguments[0])
-    if origin in (Union, types.UnionType):
-        (inner,) = [argument for argument in arguments if argument is not type(None)]
-        return _arrow_type(inner)[0], True
-    if origin is list:
-        item, nullable = _arrow_type(arguments[0])
-        return pa.list_(pa.field("item", item, nullable=nullable)), False
-    if origin is Literal:
-        return pa.string(), False
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return pa.struct(list(arrow_schema(annotation))), False
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return pa.string(), False
-    return _SCALARS[annotation], False
-
-
-def arrow_schema(model: type[BaseModel]) -> pa.Schema:
-    """The Arrow schema of a row model: one column per field, nested models as structs.
-
-    Raises:
-        KeyError: a field's type has no Arrow counterpart here.
-    """
-    fields = []
-    for name, info in model.model_fields.items():
-        kind, nullable = _arrow_type(info.annotation)
-        fields.append(pa.field(name, kind, nullable=nullable))
-    return pa.schema(fields)

@@ -15,6 +15,7 @@ class StageName(StrEnum):
     """The stages of a run, in order; each is a folder of the run."""
 
     SEEDS = "seeds"
+    PROMPTS = "prompts"
     QUESTIONS = "questions"
     ATTEMPTS = "attempts"
     VERDICTS = "verdicts"
@@ -56,9 +57,9 @@ class Run(BaseModel):
     def stage(self, name: StageName) -> Stage:
         return Stage(self.store, self.config.run, name)
 
-    def purpose(self, name: StageName) -> Purpose:
-        """The account of one of its stages."""
-        return Purpose(run=self.account, stage=name.value, budget=self.config.budget)
+    def purpose(self, account: str) -> Purpose:
+        """What a call is booked on: a stage, or a part of one that has an account of its own."""
+        return Purpose(run=self.account, stage=str(account), budget=self.config.budget)
 
     @property
     def account(self) -> str:
@@ -105,6 +106,24 @@ def config_fingerprint(config: BuildConfig) -> str:
     return fingerprint(shareable_config(config))
 
 
+_PRIVATE = {
+    "base_url",
+    "api_key_env",
+    "api_key_block",
+    "chat_template",
+    "routes",
+    "weight",
+    "limits",
+    "transport",
+    "batching",
+    "stream",
+    "max_in_flight",
+    "timeout_s",
+    "retries",
+}
+"""Of an endpoint: where it is and how fast it may be asked."""
+
+
 def shareable_config(config: BuildConfig) -> dict[str, object]:
     """The config as it may be published: no paths of this machine, no addresses, no names of keys."""
     return config.model_dump(
@@ -116,23 +135,8 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
             "budget": True,
             "release": {"path"},
             "sandbox": {"slots", "image", "recycle_after"},
-            "teachers": {
-                "author": {
-                    "base_url",
-                    "api_key_env",
-                    "api_key_block",
-                    "chat_template",
-                    "routes",
-                    "weight",
-                    "limits",
-                    "transport",
-                    "batching",
-                    "stream",
-                    "max_in_flight",
-                    "timeout_s",
-                    "retries",
-                }
-            },
+            "teachers": {role.value: _PRIVATE for role in config.teachers.roles},
+            "subsets": {name: {"seeds": {"path"}} for name in config.subsets},
         },
     )
 

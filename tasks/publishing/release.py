@@ -12,9 +12,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.arrow import arrow_schema
 from tasks.artifacts import Receipt, Store, parquet_bytes
 from tasks.errors import BadInput
-from tasks.models import SCHEMA_VERSION, RejectReason, ReleaseRow, Split, arrow_schema
+from tasks.models import SCHEMA_VERSION, RejectReason, ReleaseRow, Split
 from tasks.publishing.card import dataset_card
 from tasks.publishing.summary import Summary
 from tasks.run import Run, StageName, config_fingerprint

@@ -14,6 +14,7 @@ from tasks.run import Run, StageName
 
 FUNNEL = (
     StageName.SEEDS,
+    StageName.PROMPTS,
     StageName.QUESTIONS,
     StageName.ATTEMPTS,
     StageName.VERDICTS,
@@ -48,7 +49,8 @@ class Summary:
 
 
 _UNITS = {
-    StageName.SEEDS: "prompt",
+    StageName.SEEDS: "seed",
+    StageName.PROMPTS: "prompt",
     StageName.QUESTIONS: "question",
     StageName.ATTEMPTS: "attempt",
     StageName.VERDICTS: "attempt",

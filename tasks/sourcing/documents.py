@@ -1,59 +1,95 @@
-"""Method 4: a question grounded in one page of documentation, here the docstrings of installed packages."""
+"""Method 4: a question grounded in one page of documentation: a docstring, or a page of a document."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from tasks.errors import BadInput
-from tasks.models import Provenance, Seed, Subset
+from tasks.models import Provenance, Seed
 from tasks.settings import SeedOptions
-from tasks.sourcing.packages import SourceFile, source_files, wanted
+from tasks.sourcing.pages import MAX_CHARACTERS, MIN_CHARACTERS, SUFFIXES, pages
+from tasks.sourcing.snippets import is_test, topic_of
+from tasks.sourcing.trees import SourceFile, source_files, wanted
 from tasks.syntax import parse
 
-MIN_CHARACTERS = 400
-MAX_CHARACTERS = 12_000
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def module_of(path: str) -> str:
+    """The dotted name of a module, by its path."""
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
+    """(qualified name, node) of each public function, class and method of a module, in order."""
+
+    def visit(
+        node: ast.AST, prefix: str
+    ) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef]]:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, _DEFINITIONS) and not child.name.startswith("_"):
+                yield f"{prefix}{child.name}", child
+                if isinstance(child, ast.ClassDef):
+                    yield from visit(child, f"{prefix}{child.name}.")
+
+    return visit(tree, "")
+
+
+def parsed(file: SourceFile) -> ast.Module | None:
+    """The syntax tree of a file; None where it does not parse: a template, or for another Python."""
+    try:
+        return parse(file.text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def docstrings(file: SourceFile) -> Iterator[tuple[str, str]]:
     """(qualified name, docstring) of each public function, class and method of a file, by parse alone."""
-    module = file.path.removesuffix(".py").replace("/", ".")
-
-    def visit(node: ast.AST, prefix: str) -> Iterator[tuple[str, str]]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                if child.name.startswith("_"):
-                    continue
-                name = f"{prefix}.{child.name}"
-                if text := ast.get_docstring(child):
-                    yield name, text
-                if isinstance(child, ast.ClassDef):
-                    yield from visit(child, name)
-
-    try:
-        tree = parse(file.text)
-    except SyntaxError:  # a template or a file for another Python: no pages in it
-        return
-    yield from visit(tree, module)
+    if tree := parsed(file):
+        for name, node in public(tree):
+            if text := ast.get_docstring(node):
+                yield f"{module_of(file.path)}.{name}", text
 
 
-def read_seeds(subset: Subset, options: SeedOptions) -> Iterator[Seed]:
-    """One seed per docstring of bounded length, with the library and version that its solutions may use.
+def _seed(subset: str, file: SourceFile, name: str, text: str, topic: str, libraries: list[str]) -> Seed:
+    return Seed(
+        seed_id=f"{file.origin}:{name}",
+        subset=subset,
+        text=text,
+        title=name,
+        topic=topic,
+        libraries=libraries,
+        source=Provenance(origin=file.origin, version=file.version, path=name, licence=file.licence),
+    )
+
+
+def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
+    """One seed per docstring or page of bounded length, with the libraries and versions that its solutions may use.
 
     Raises:
-        BadInput: a package is not installed, or a path was given.
+        BadInput: what ``source_files`` raises.
     """
     if options.path:
-        raise BadInput(f"subset {subset} reads docstrings of installed packages, not {options.path!r}. Give `packages`")
-    for package in options.packages:
-        for file in source_files(package):
-            for name, text in docstrings(file):
-                if MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS and wanted(name, options.include):
-                    yield Seed(
-                        seed_id=f"{package}:{name}",
-                        subset=subset,
-                        text=text,
-                        title=name,
-                        libraries=[f"{package}=={file.version}"],
-                        source=Provenance(origin=package, version=file.version, path=name, licence=file.licence),
-                    )
+        yield from document_seeds(subset, options)
+    for file in source_files(options.model_copy(update={"path": ""}), (".py",)):
+        if is_test(file.path) and not file.path.endswith("/__init__.py"):
+            continue
+        topic = ".".join(module_of(file.path).split(".")[:3])
+        for name, text in docstrings(file):
+            if MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS and wanted(options, file.path, name):
+                libraries = options.libraries or [f"{file.origin}=={file.version}"]
+                yield _seed(subset, file, name, text, topic, libraries)
+
+
+def document_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
+    """One seed per page of the documents that ``options.path`` holds.
+
+    Raises:
+        BadInput: what ``source_files`` raises.
+    """
+    for file in source_files(options.model_copy(update={"packages": []}), SUFFIXES):
+        for number, page in enumerate(pages(file.path, file.text)):
+            name = f"{file.path}#{page.heading}" if page.heading else file.path
+            if wanted(options, file.path, name):
+                seed = _seed(subset, file, name, page.text, topic_of(file.path) or file.path, options.libraries)
+                yield seed.model_copy(update={"seed_id": f"{seed.seed_id}#{number}"})

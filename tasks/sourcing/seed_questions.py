@@ -1,65 +1,194 @@
-"""Method 2: a question in the style of one or several seed questions, read from the user's file."""
+"""Method 2: a question in the style of one or several seed questions, of a published data set or a file of one's own.
+
+A ``Format`` says what the columns of a published data set mean; ``SeedOptions.columns`` overrides it, ours to theirs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from importlib import resources
-from pathlib import Path
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from tasks.errors import BadInput
-from tasks.files import read_rows
-from tasks.models import Provenance, Seed, Subset
+from tasks.models import Provenance, Reject, RejectReason, Seed
 from tasks.settings import SeedOptions
-from tasks.sourcing.packages import UNKNOWN_LICENCE
+from tasks.sourcing.licences import UNKNOWN_LICENCE, canonical
+from tasks.sourcing.tables import EMBEDDED, Row, Table, open_table
 
-EMBEDDED = "embedded:questions"
-"""A path that stands for the seed questions written for this project."""
-
-COLUMNS = ("id", "title", "question")
-
-
-def _embedded() -> Path:
-    return Path(str(resources.files("tasks.sourcing") / "seeds" / "questions.jsonl"))
+COLUMNS = ("id", "title", "question", "topic", "licence")
+"""Ours. ``question`` must be there; of the others those that the format names."""
+_LONGEST_TITLE = 80
 
 
-def read_seeds(subset: Subset, options: SeedOptions) -> Iterator[Seed]:
-    """One seed per row of the file; columns ``id``, ``title``, ``question``, renamed by ``options.columns``.
+@dataclass(frozen=True)
+class Format:
+    """Columns of a published data set.
+
+    Attributes:
+        columns: ours to theirs; what is not named is not there.
+        required: ours that each row must fill.
+        further: their columns that follow the question, each under a heading.
+        licence: SPDX expression of the data set.
+    """
+
+    columns: dict[str, str]
+    required: tuple[str, ...] = ("question",)
+    further: dict[str, str] = field(default_factory=dict)
+    licence: str = UNKNOWN_LICENCE
+
+
+FORMATS: dict[str, Format] = {
+    "plain": Format(
+        {"id": "id", "title": "title", "question": "question", "topic": "topic", "licence": "licence"},
+        required=("id", "title", "question"),
+    ),
+    "leetcode": Format({"id": "id", "title": "title", "question": "content", "topic": "difficulty"}),
+    "codeforces": Format(
+        {"id": "id", "title": "title", "question": "description", "topic": "tags"},
+        further={"Input": "input_format", "Output": "output_format", "Examples": "examples", "Note": "note"},
+        licence="CC-BY-4.0",
+    ),
+    "apps": Format({"id": "problem_id", "question": "question", "topic": "difficulty"}, licence="MIT"),
+    "taco": Format(
+        {"title": "name", "question": "question", "topic": "tags"}, licence="Apache-2.0 AND MIT AND CC-BY-4.0"
+    ),
+    "code_contests": Format(
+        {"id": "name", "title": "name", "question": "description", "topic": "cf_tags"}, licence="CC-BY-4.0"
+    ),
+    "package_instruct": Format({"id": "seq_id", "question": "instruction"}, licence="MIT"),
+    "evol_instruct": Format({"question": "instruction", "licence": "licence"}, licence="Apache-2.0"),
+}
+
+
+def check_columns(options: SeedOptions, known: tuple[str, ...]) -> None:
+    """Raises:
+    BadInput: the mapping names a column that is none of ours.
+    """
+    if unknown := set(options.columns) - set(known):
+        raise BadInput(f"columns maps {', '.join(sorted(unknown))}; only {', '.join(known)} can be mapped")
+
+
+def text_of(row: Row, column: str, required: bool, hint: str) -> str:
+    """The text of a column, stripped; empty where it is missing and need not be there.
 
     Raises:
-        BadInput: a column or value is missing (names row and column), or the file cannot be read.
+        BadInput: it must be there and is not, or it is no text (names row and column).
     """
-    if not options.path:
-        raise BadInput(f"subset {subset} reads a file of seed questions, not packages. Give `path`")
-    embedded = options.path == EMBEDDED
-    path = _embedded() if embedded else Path(options.path)
-    theirs = {ours: options.columns.get(ours, ours) for ours in COLUMNS}
-    if unknown := set(options.columns) - set(COLUMNS):
-        raise BadInput(f"columns maps {', '.join(sorted(unknown))}; only {', '.join(COLUMNS)} can be mapped")
-    seen: set[str] = set()
-    for number, row in enumerate(read_rows(path), 1):
-        if missing := [name for name in theirs.values() if name not in row]:
+    if column not in row.values:
+        if not required:
+            return ""
+        raise row.wrong(column, f"is missing (there are {', '.join(map(str, row.values))}). {hint}")
+    value = row.values[column]
+    if value is not None and not isinstance(value, str | int | float):
+        raise row.wrong(column, f"must be text, got {type(value).__name__}. {hint}")
+    text = "" if value is None else str(value).strip()
+    if required and not text:
+        raise row.wrong(column, "is empty. Fill it, drop the row, or set seeds.on_bad_row=skip")
+    return text
+
+
+def first_of(value: Any) -> str:
+    """The first of several tags, which may be a list or the text of one."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            return str(value)
+    if isinstance(value, list):
+        return str(value[0]) if value else ""
+    return "" if value is None else str(value)
+
+
+def _examples(value: Any) -> str:
+    """Examples as text: a text, or a list of {input, output}."""
+    if not isinstance(value, list):
+        return "" if value is None else str(value).strip()
+    parts = [
+        f"Input:\n{one.get('input', '')}\nOutput:\n{one.get('output', '')}" for one in value if isinstance(one, dict)
+    ]
+    return "\n\n".join(parts)
+
+
+def good_rows(
+    subset: str, table: Table, options: SeedOptions, seed_of: Callable[[Row], Seed]
+) -> Iterator[Seed | Reject]:
+    """A seed per row of a table; of a bad one a reject, where ``options.on_bad_row`` is to skip it.
+
+    Raises:
+        BadInput: a row is bad and not to be skipped.
+    """
+    for row in table.rows():
+        try:
+            yield seed_of(row)
+        except BadInput as error:
+            if options.on_bad_row == "stop":
+                raise
+            name = f"{table.origin}:row {row.number}"
+            yield Reject(id=name, subset=subset, reason=RejectReason.INVALID_SEED, evidence=str(error))
+
+
+def _fitting(table: Table, options: SeedOptions, usual: str) -> Format:
+    """The format of a file: the one that was named; else the subset's usual one where the file has its columns; else
+    the plain one."""
+    if options.format:
+        if options.format not in FORMATS:
             raise BadInput(
-                f"{path}, row {number}: no column {missing[0]!r} (it has {', '.join(map(str, row))}). "
-                f"Map it, as in --set subsets.{subset}.seeds.columns.question=THEIR_NAME"
+                f"seeds format {options.format!r} is not known. Choose one of {', '.join(FORMATS)}, or map the columns"
             )
-        values = {ours: row[name] for ours, name in theirs.items()}
-        for ours, value in values.items():
-            if not str(value or "").strip():
-                raise BadInput(f"{path}, row {number}: column {theirs[ours]!r} is empty. Fill it or drop the row")
-        if str(values["id"]) in seen:
-            raise BadInput(f"{path}, row {number}: id {values['id']!r} occurs twice. Ids must be unique")
-        seen.add(str(values["id"]))
-        licence = "Apache-2.0" if embedded else options.licence or UNKNOWN_LICENCE
-        yield Seed(
-            seed_id=f"{path.stem}:{values['id']}",
+        return FORMATS[options.format]
+    first = next(table.rows(), None)
+    columns = {theirs for ours, theirs in FORMATS[usual].columns.items() if ours != "licence"}
+    fits = first is not None and not options.columns and columns <= set(first.values)
+    return FORMATS[usual if fits else "plain"]
+
+
+def read_seeds(subset: str, options: SeedOptions, usual: str = "plain") -> Iterator[Seed | Reject]:
+    """One seed per row.
+
+    Args:
+        usual: the format of the published data set of this subset.
+
+    Raises:
+        BadInput: a column or value is missing (names row and column), the format is unknown, the file cannot be read.
+        SourceUnavailable: a remote source does not answer.
+    """
+    if options.packages:
+        raise BadInput(f"subset {subset} reads a file of seed questions, not packages. Give `path`")
+    check_columns(options, COLUMNS)
+    table = open_table(options.path)
+    found = _fitting(table, options, usual)
+    theirs = {**found.columns, **options.columns}
+    licence = canonical(options.licence) if options.licence else found.licence
+    if options.path.startswith(EMBEDDED):
+        licence = "Apache-2.0"
+    hint = f"Map it, as in --set subsets.{subset}.seeds.columns.question=THEIR_NAME"
+
+    def seed_of(row: Row) -> Seed:
+        values = {
+            ours: text_of(row, column, ours in found.required, hint)
+            for ours, column in theirs.items()
+            if ours not in ("topic", "licence")
+        }
+        text = values["question"]
+        if "question" not in options.columns:
+            for heading, column in found.further.items():
+                if part := _examples(row.values.get(column)):
+                    text += f"\n\n{heading}\n{part}"
+        number = values.get("id") or str(row.number)
+        title = values.get("title") or text.partition("\n")[0][:_LONGEST_TITLE]
+        own = licence
+        if theirs.get("licence", "") in row.values:
+            told = row.values[theirs["licence"]]
+            own = canonical(str(told)) if told else UNKNOWN_LICENCE
+        return Seed(
+            seed_id=f"{table.origin}:{number}",
             subset=subset,
-            text=str(values["question"]),
-            title=str(values["title"]),
-            libraries=[],
-            source=Provenance(
-                origin="kodforge" if embedded else path.name,
-                version="",
-                path=str(values["id"]),
-                licence=licence,
-            ),
+            text=text,
+            title=title,
+            topic=first_of(row.values.get(theirs.get("topic", ""))),
+            libraries=options.libraries,
+            source=Provenance(origin=table.origin, version=table.version, path=number, licence=own),
         )
+
+    return good_rows(subset, table, options, seed_of)

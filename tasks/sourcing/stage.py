@@ -1,36 +1,97 @@
-"""The tasks of sourcing: seeds into groups, groups into questions."""
+"""The tasks of sourcing: seeds, screened; prompts, drawn from them; questions, asked for and checked."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel
 
 from tasks.artifacts import Outcome, Receipt, batches
-from tasks.models import Question, SeedGroup, Subset
+from tasks.errors import BadInput
+from tasks.models import Question, Reject, RejectReason, Seed, SeedGroup
 from tasks.run import Run, StageName, wire_settings
-from tasks.settings import fingerprint
+from tasks.settings import Role, fingerprint
 from tasks.shards import RETRIES, report
-from tasks.sourcing.catalogue import CATALOGUE, read_seeds
+from tasks.sourcing import licences, questions, screening
+from tasks.sourcing.catalogue import Entry, entry_of, read_seeds
 from tasks.sourcing.groups import seed_groups
-from tasks.sourcing.questions import question_request, read_question
+from tasks.sourcing.spool import Spool, spooled
 from tasks.teachers.clients import shared_client
+from tasks.teachers.prompts import fitting, template_id
+from tasks.teachers.requests import Answer, Refused, TeacherRequest
+
+SEEDS_PER_SHARD = 1000
 
 
-@task(task_run_name="seeds of {subset.value}", cache_policy=NO_CACHE, **RETRIES)
-def collect_seeds(run: Run, subset: Subset, first: int) -> list[Receipt]:
-    """Read the seeds of a subset and write them as shards of groups, numbered from ``first``."""
-    options = run.config.subsets[subset]
-    seeds = read_seeds(subset, options.seeds)
-    groups = seed_groups(subset, seeds, options.count, CATALOGUE[subset].seeds_per_prompt, run.config.seed)
-    stage = run.stage(StageName.SEEDS)
+@dataclass(frozen=True)
+class Collected:
+    """Receipts of a subset's seeds, and of the prompts that were drawn from them."""
+
+    seeds: list[Receipt]
+    prompts: list[Receipt]
+
+
+def screened(run: Run, subset: str, spool: Spool) -> Iterator[Seed | Reject]:
+    """The seeds of a subset, and a reject for each that may not be used; those that may go into the spool.
+
+    Raises:
+        BadInput: the seeds cannot be read, or two have one id.
+    """
+    entry, options = entry_of(subset), run.config.subsets[subset].seeds
+    for seed in read_seeds(subset, options):
+        found = seed if isinstance(seed, Reject) else _screen(seed, entry, run, spool)
+        if isinstance(found, Seed):
+            spool.add(found)
+        yield found
+
+
+def _screen(seed: Seed, entry: Entry, run: Run, spool: Spool) -> Seed | Reject:
+    def refuse(reason: RejectReason, why: str) -> Reject:
+        return Reject(id=seed.seed_id, subset=seed.subset, reason=reason, evidence=why)
+
+    if spool.knows(seed.seed_id):
+        why = f"seed {seed.seed_id!r} of subset {seed.subset} occurs twice. Ids must be unique"
+        if run.config.subsets[seed.subset].seeds.on_bad_row == "stop":
+            raise BadInput(f"{why}; or set seeds.on_bad_row=skip")
+        return refuse(RejectReason.INVALID_SEED, why)
+    if twin := spool.twin(seed):
+        return refuse(RejectReason.EXACT_DUPLICATE, f"the same text as {twin}")
+    if found := licences.objection(seed.source.licence, run.config.licences):
+        return refuse(*found)
+    if entry.filters.screened and (found := screening.objection(f"{seed.text}\n{seed.context}")):
+        return refuse(*found)
+    return seed
+
+
+@task(task_run_name="seeds of {subset}", cache_policy=NO_CACHE, **RETRIES)
+def collect_seeds(run: Run, subset: str, first_seeds: int, first_prompts: int) -> Collected:
+    """Read and screen the seeds of a subset and draw its prompts, both as shards, numbered from the given numbers."""
+    entry, options = entry_of(subset), run.config.subsets[subset]
+    with spooled() as spool:
+        seeds = _write(run, StageName.SEEDS, first_seeds, SEEDS_PER_SHARD, Seed, screened(run, subset, spool))
+        if not len(spool):
+            raise BadInput(_none_left(subset, seeds))
+        wanted = options.count or entry.target
+        groups = seed_groups(subset, entry, spool, wanted, run.config.diversity.max_topic_share, run.config.seed)
+        prompts = _write(run, StageName.PROMPTS, first_prompts, run.config.shard_size, SeedGroup, groups)
+    return Collected(seeds, prompts)
+
+
+def _write(
+    run: Run, stage: StageName, first: int, size: int, model: type[BaseModel], rows: Iterator[BaseModel]
+) -> list[Receipt]:
+    """Write a stream as shards, a shard in memory at a time; those that are there already stay as they are."""
     receipts = []
-    for number, batch in zip(count(first), batches(groups, run.config.shard_size), strict=False):
-        key = fingerprint([group.model_dump(mode="json") for group in batch])
-        outcome = Outcome(rows_in=len(batch), rows=batch)
-        receipts.append(report(stage.run_shard(f"part-{number:05d}", SeedGroup, [key], partial(_same, outcome))))
+    for number, batch in zip(count(first), batches(rows, size), strict=False):
+        outcome = Outcome.of(batch)
+        key = fingerprint([row.model_dump(mode="json") for row in batch])
+        receipts.append(report(run.stage(stage).run_shard(f"part-{number:05d}", model, [key], partial(_same, outcome))))
     return receipts
 
 
@@ -38,27 +99,100 @@ def _same(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def collect_all_seeds(run: Run) -> list[Receipt]:
-    """The seed shards of all selected subsets; a shard holds one subset."""
-    receipts: list[Receipt] = []
+def _none_left(subset: str, seeds: Sequence[Receipt]) -> str:
+    reasons: Counter[str] = Counter()
+    for receipt in seeds:
+        reasons.update(receipt.reasons)
+    told = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+    hints = {
+        RejectReason.UNKNOWN_LICENCE: f"name it (--set subsets.{subset}.seeds.licence=SPDX) or accept it "
+        f"(--set licences.unknown=keep)",
+        RejectReason.LICENCE_NOT_ALLOWED: "widen licences.allow",
+    }
+    ways = [hint for reason, hint in hints.items() if reason.value in reasons] or ["give other seeds"]
+    return f"subset {subset}: none of its seeds may be used ({told}). To go on, {'; '.join(ways)}"
+
+
+def collect_all_seeds(run: Run) -> dict[str, list[Receipt]]:
+    """Seeds and prompts of all selected subsets; a shard holds one subset.
+
+    Returns:
+        The receipts of the prompts, by subset.
+    """
+    seeds: list[Receipt] = []
+    prompts: dict[str, list[Receipt]] = {}
     for subset in run.config.selected:
-        receipts += collect_seeds(run, subset, len(receipts))
-    return receipts
+        found = collect_seeds(run, subset, len(seeds), sum(map(len, prompts.values())))
+        seeds += found.seeds
+        prompts[subset] = found.prompts
+    run.finish(StageName.SEEDS, seeds)
+    run.finish(StageName.PROMPTS, [receipt for group in prompts.values() for receipt in group])
+    return prompts
 
 
-@task(task_run_name="questions {seeds.name}", cache_policy=NO_CACHE, **RETRIES)
-def write_questions(run: Run, seeds: Receipt) -> Receipt:
-    """Ask the author for one question per group of a shard."""
-    groups = run.stage(StageName.SEEDS).rows(seeds.name, SeedGroup)
-    requests = [question_request(group, run) for group in groups]
+@task(task_run_name="questions {prompts.name}", cache_policy=NO_CACHE, **RETRIES)
+def write_questions(run: Run, prompts: Receipt, saturated: str = "") -> Receipt:
+    """Ask for one question per group of a shard, and check what comes.
+
+    Args:
+        saturated: why the subset asks no more; empty where it does.
+    """
+    groups = run.stage(StageName.PROMPTS).rows(prompts.name, SeedGroup)
+    role = entry_of(groups[0].subset).role
+    endpoint = run.teachers.of(role)
+    requests = [questions.question_request(group, run) for group in groups]
 
     def work() -> Outcome:
-        client = shared_client(run.teachers.author, run.cache_path)
-        answers = client.ask_all(requests, run.purpose(StageName.QUESTIONS))
-        read = [read_question(group, answer, run) for group, answer in zip(groups, answers, strict=True)]
-        return Outcome.of(read)
+        if saturated:
+            return Outcome.of([_not_asked(group, saturated) for group in groups])
+        answers = shared_client(endpoint, run.cache_path).ask_all(requests, run.purpose(StageName.QUESTIONS))
+        rows = [questions.read_question(*pair, run) for pair in zip(groups, answers, strict=True)]
+        rows = _further(run, RATING, rows)
+        return Outcome.of(_further(run, CONTRACT, rows) if run.config.questions.repair else [*map(_or_reject, rows)])
 
     # The requests themselves decide: a changed prompt or parameter asks anew, an unchanged one does not.
-    keys = [request.key(run.teachers.author) for request in requests]
-    depends_on = [seeds, fingerprint(keys), wire_settings(run.teachers.author)]
-    return report(run.stage(StageName.QUESTIONS).run_shard(seeds.name, Question, depends_on, work))
+    sizes = run.config.teachers.prompts
+    depends_on = [
+        prompts,
+        fingerprint([request.key(endpoint) for request in requests]),
+        *(wire_settings(run.teachers.of(one)) for one in (role, Role.RATER, Role.AUTHOR)),
+        [template_id(fitting(name, sizes)) for name in (questions.RATE, questions.CONTRACT)],
+        run.config.questions,
+        saturated,
+    ]
+    return report(run.stage(StageName.QUESTIONS).run_shard(prompts.name, Question, depends_on, work))
+
+
+def _or_reject(row: Question | Reject) -> Question | Reject:
+    return questions.without_contract(row) if isinstance(row, Question) and not row.contract else row
+
+
+def _not_asked(group: SeedGroup, why: str) -> Reject:
+    return Reject(id=group.question_id, subset=group.subset, reason=RejectReason.SATURATED, evidence=why)
+
+
+@dataclass(frozen=True)
+class Further:
+    """A further call for some of the questions: who is asked, for which, how, and what becomes of the answer."""
+
+    role: Role
+    account: str
+    wants: Callable[[Question, Run], bool]
+    request: Callable[[Question, Run], TeacherRequest]
+    read: Callable[[Question, Answer | Refused, Run], Question | Reject]
+
+
+RATING = Further(Role.RATER, questions.RATINGS, questions.wants_rating, questions.rating_request, questions.read_rating)
+CONTRACT = Further(
+    Role.AUTHOR, questions.CONTRACTS, questions.wants_contract, questions.contract_request, questions.read_contract
+)
+
+
+def _further(run: Run, call: Further, rows: Sequence[Question | Reject]) -> list[Question | Reject]:
+    """The rows, each in its place, those that want the call as it left them."""
+    asked = {number: row for number, row in enumerate(rows) if isinstance(row, Question) and call.wants(row, run)}
+    answers = shared_client(run.teachers.of(call.role), run.cache_path).ask_all(
+        [call.request(row, run) for row in asked.values()], run.purpose(call.account)
+    )
+    done = {number: call.read(row, answer, run) for (number, row), answer in zip(asked.items(), answers, strict=True)}
+    return [done.get(number, row) for number, row in enumerate(rows)]

@@ -131,7 +131,10 @@ def _completion(reply: Reply, prompt: str, chat: bool, key: str) -> dict[str, An
 
 
 def _server(application: Starlette) -> uvicorn.Server:
-    return uvicorn.Server(uvicorn.Config(application, log_level="warning", lifespan="off", access_log=False))
+    # Without its log config: to set one clears the process's handlers, and waits for ever for the one of Prefect, whose
+    # own thread may wait for the lock that is held meanwhile.
+    config = uvicorn.Config(application, log_config=None, log_level="warning", lifespan="off", access_log=False)
+    return uvicorn.Server(config)
 
 
 def _bound(port: int) -> socket.socket:

@@ -32,4 +32,5 @@ def managed(teachers: Teachers) -> Iterator[Teachers]:
         TeacherUnavailable: a server does not start.
     """
     with ExitStack() as stack:
-        yield teachers.model_copy(update={"author": _start(teachers.author, stack)})
+        started = {role.value: _start(endpoint, stack) for role, endpoint in teachers.roles.items()}
+        yield teachers.model_copy(update=started)

@@ -55,9 +55,11 @@ def chat(name: str, **values: Any) -> tuple[tuple[str, str], ...]:
     return tuple((role, content.strip()) for role, content in messages)
 
 
+@cache
 def fitting(name: str, size: Literal["standard", "small"]) -> str:
-    """The template of that name for models of that size."""
-    return name if size == "standard" else f"{name}_small"
+    """The template of that name for models of that size: the standard one where there is no smaller."""
+    small = resources.files("tasks.teachers") / "prompts" / f"{name}_small.md.j2"
+    return f"{name}_small" if size == "small" and small.is_file() else name
 
 
 @cache

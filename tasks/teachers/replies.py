@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tasks.syntax import parse
 
-SECTIONS = ("Analysis", "Question", "Solution", "Test", "Completion")
+SECTIONS = ("Analysis", "Question", "Signature", "Solution", "Test", "Completion")
 _TAG = re.compile(rf"<\|\s*({'|'.join(SECTIONS)})\s+(Begin|End)\s*\|>", re.IGNORECASE)
 _OPENING = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^`]*$")
 _CODE_LINE = re.compile(r"(async def|def|class|import|from|@\w|if __name__|[A-Za-z_]\w*\s*(:\s*\w+\s*)?=)(?!=)")

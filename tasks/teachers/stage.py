@@ -64,7 +64,7 @@ def attempt_request(question: Question, run: Run, number: int) -> ChatRequest:
         sampling=run.teachers.author.sampling,
         seed=run.config.seed + number - 1,
         grammar=grammar(template),
-        label=question.subset.value,
+        label=question.subset,
     )
 
 

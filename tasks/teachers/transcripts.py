@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ NO_TRANSCRIPT = (
     "I am kodforge's demo teacher and answer from transcripts only; there is none for this prompt. "
     "Use the demo profile's seeds, or another endpoint."
 )
+_RATES, _NAMES = '"quality"', "<|Signature Begin|>"
+"""What of the prompts tells that a question is to be rated, or to be given a signature."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,34 @@ def _question_reply(entry: dict[str, Any]) -> Reply:
     return Reply(f"{analysis}<|Question Begin|>\n{entry['question']}<|Question End|>\n")
 
 
+def _text_of(entry: dict[str, Any]) -> str:
+    """What an entry without a seed says: a question, or another reply."""
+    return str(entry["question"] if "question" in entry else entry["reply"]).strip()
+
+
+def _rating_reply(entry: dict[str, Any]) -> Reply:
+    rating = {"reason": "As the transcript says.", "quality": "good", "category": "Function Generation"}
+    return Reply(json.dumps(rating | entry.get("rating", {})))
+
+
+def _signature_reply(entry: dict[str, Any]) -> Reply:
+    """The declaration that an entry gives, or that of the function or class which its first solution is about."""
+    if "signature" in entry:
+        return Reply(f"<|Signature Begin|>\n{entry['signature']}\n<|Signature End|>\n")
+    attempt = next(one for one in entry["attempts"] if "solution" in one)
+    imported = re.search(r"^from solution import (\w+)", _pair_reply(entry, attempt), re.MULTILINE)
+    assert imported is not None
+    found = re.search(rf"^((?:async )?(?:def|class) {imported[1]}\b.*?):\n", attempt["solution"], re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return Reply(f"<|Signature Begin|>\n{found[1]}: ...\n<|Signature End|>\n")
+
+
 class Transcripts:
     """Replies by request.
 
     Args:
-        entries: dicts with ``id``; ``prefix`` or ``match``; ``question`` and ``attempts``, or ``reply``, or ``error``.
+        entries: dicts with ``id``; ``prefix`` or ``match``; ``question`` and ``attempts``, or ``reply``, or ``error``;
+            perhaps ``rating`` and ``signature``, the answers to further calls about that question.
     """
 
     def __init__(self, entries: Iterable[dict[str, Any]]) -> None:
@@ -62,27 +89,31 @@ class Transcripts:
         for entry in entries:
             if "prefix" in entry:
                 self._by_prefix[entry["prefix"]].append(entry)
+                self._by_question[clean_question(_text_of(entry))] = entry
             else:
                 self._by_match.append(entry)
             if "question" in entry:
                 self._by_question[clean_question(entry["question"])] = entry
+        self._by_question.pop("", None)
 
     def complete(self, prompt: str, seed: int) -> Reply:
-        """The rest of an open user turn that ends in a known prefix."""
-        for prefix, entries in self._by_prefix.items():
+        """The rest of an open user turn, by the longest known prefix that it ends in; the empty one is one."""
+        for prefix in sorted(self._by_prefix, key=len, reverse=True):
             if prompt.endswith(prefix):
+                entries = self._by_prefix[prefix]
                 entry = entries[seed % len(entries)]
-                if "question" in entry:
-                    return Reply(entry["question"].strip().removeprefix(prefix))
-                text = str(entry["reply"]).removeprefix(prefix)
-                return Reply(text, entry.get("finish_reason", "stop"))
+                return Reply(_text_of(entry).removeprefix(prefix), entry.get("finish_reason", "stop"))
         return Reply(NO_TRANSCRIPT)
 
     def chat(self, prompt: str, seed: int) -> Reply:
-        """The reply to a chat: an attempt where the prompt holds a known question, else a question for its seed."""
+        """The reply to a chat: about a known question that it holds, else a question for its seed."""
         asked = max((question for question in self._by_question if question in prompt), key=len, default=None)
         if asked is not None:
             entry = self._by_question[asked]
+            if _RATES in prompt:
+                return _rating_reply(entry)
+            if _NAMES in prompt:
+                return _signature_reply(entry)
             return Reply(_pair_reply(entry, entry["attempts"][seed % len(entry["attempts"])]))
         places = [(prompt.find(entry["match"]), -len(entry["match"]), entry["id"], entry) for entry in self._by_match]
         found = min((place for place in places if place[0] >= 0), default=None, key=lambda place: place[:3])

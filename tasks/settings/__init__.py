@@ -1,0 +1,79 @@
+"""The one config tree: YAML profile < environment (``KODFORGE_…``) < flow parameter or ``--set``.
+
+A ``BuildConfig`` is the parameter of the ``build_dataset`` flow, so Prefect draws its form from the titles,
+descriptions and bounds of its sections. Keys are never part of it: an endpoint names the environment variable or the
+Prefect Secret block that holds its key.
+"""
+
+from tasks.settings.build import PROFILES, BuildConfig, read_profile
+from tasks.settings.section import Section, fingerprint
+from tasks.settings.sources import (
+    Category,
+    Diversity,
+    Granularity,
+    Licences,
+    Quality,
+    QuestionRules,
+    SeedOptions,
+    SubsetOptions,
+)
+from tasks.settings.stages import (
+    Backend,
+    Curation,
+    Layer,
+    Release,
+    Sandbox,
+    TierChoice,
+    Verification,
+)
+from tasks.settings.teachers import (
+    Batching,
+    Budget,
+    Endpoint,
+    EndpointKind,
+    Prices,
+    RateLimits,
+    Role,
+    Route,
+    Sampling,
+    Server,
+    Structured,
+    Teachers,
+    Transport,
+)
+
+__all__ = [
+    "PROFILES",
+    "Backend",
+    "Batching",
+    "Budget",
+    "BuildConfig",
+    "Category",
+    "Curation",
+    "Diversity",
+    "Endpoint",
+    "EndpointKind",
+    "Granularity",
+    "Layer",
+    "Licences",
+    "Prices",
+    "Quality",
+    "QuestionRules",
+    "RateLimits",
+    "Release",
+    "Role",
+    "Route",
+    "Sampling",
+    "Sandbox",
+    "Section",
+    "SeedOptions",
+    "Server",
+    "Structured",
+    "SubsetOptions",
+    "Teachers",
+    "TierChoice",
+    "Transport",
+    "Verification",
+    "fingerprint",
+    "read_profile",
+]

@@ -1,0 +1,35 @@
+"""What every section of the config is made of, and the fingerprint of a section."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+def without_defaults(schema: dict[str, Any]) -> None:
+    """Leave defaults out of a form: Prefect's UI would send each of them, and so override the profile.
+
+    Switches keep theirs, since the UI sends a switch without one as off; so does an empty mapping, which overrides
+    nothing.
+    """
+    for field in schema.get("properties", {}).values():
+        default = field.get("default")
+        if isinstance(default, bool) or default == {}:
+            continue
+        field.pop("default", None)
+        if isinstance(default, str | int | float) and default != "":
+            told = f"{field.get('description', '')} Default where the profile names none: {default}."
+            field["description"] = told.strip()
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=without_defaults)
+
+
+def fingerprint(*parts: Any) -> str:
+    """A short stable hash of JSON-like values and pydantic models."""
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

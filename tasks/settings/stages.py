@@ -1,0 +1,104 @@
+"""Verification, sandbox, curation and release."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+
+from pydantic import Field
+
+from tasks.settings.section import Section
+
+
+class Verification(Section):
+    """Attempts and what a passing one must prove."""
+
+    attempts: int = Field(10, ge=1, le=100, description="Solution-and-test pairs per question, at most.")
+    stop_after_passes: int | None = Field(
+        None,
+        ge=1,
+        description="Stop asking once so many attempts passed. Empty: always make all attempts, which "
+        "is what the difficulty label needs.",
+    )
+    negative_control: bool = Field(True, description="A pair whose tests also pass a stub is rejected.")
+    min_branch_coverage: float = Field(
+        0.0, ge=0, le=1, description="Gate on the chosen solution's branch coverage; 0 gates nothing."
+    )
+    min_statement_coverage: float = Field(0.0, ge=0, le=1, description="The same for statements.")
+
+
+class Backend(StrEnum):
+    AUTO = "auto"
+    DOCKER = "docker"
+    BUBBLEWRAP = "bubblewrap"
+
+
+class TierChoice(StrEnum):
+    """`auto` isolates the tests wherever they allow it."""
+
+    AUTO = "auto"
+    ISOLATED = "isolated"
+    SHARED = "shared"
+
+
+class Layer(StrEnum):
+    """Libraries too large for every box."""
+
+    TORCH = "torch"
+
+
+class Sandbox(Section):
+    """The box untrusted code runs in. There is no option to run it without one."""
+
+    backend: Backend = Field(
+        Backend.AUTO, description="`auto`: Docker where a daemon answers and has the image, else bubblewrap."
+    )
+    image: str = Field("kodforge-sandbox", description="Docker image.")
+    runtime: str | None = Field(
+        None, description="Docker runtime, `runsc` for gVisor. None: the daemon's default. It must know the name."
+    )
+    layers: tuple[Layer, ...] = Field(
+        (), description="Optional libraries in the box beside the usual ones; a Docker image is built with them."
+    )
+    slots: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Boxes per process.")
+    wall_s: float = Field(30, gt=0, le=3600, description="Wall time per pair, seconds.")
+    memory_mb: int = Field(1024, ge=64, le=1_048_576, description="Memory per pair, MiB.")
+    output_kb: int = Field(256, ge=1, le=8192, description="Captured output per pair, KiB; more is `output_limit`.")
+    processes: int = Field(64, ge=1, le=4096, description="Processes and threads per pair.")
+    disk_mb: int = Field(64, ge=1, le=65_536, description="Writable space per pair, MiB.")
+    recycle_after: int = Field(2000, ge=1, description="Cases per box before it is replaced.")
+    tier: TierChoice = Field(
+        TierChoice.AUTO,
+        description="`auto`: tests and solution in two processes where the tests allow it, else in one. `isolated` "
+        "refuses what would need one; `shared` always uses one.",
+    )
+    reruns: int = Field(
+        0, ge=0, le=20, description="Runs of each passed pair under other seeds and test orders, to find flaky ones."
+    )
+    coverage: bool = Field(True, description="Measure statement and branch coverage of the solution.")
+
+
+class Curation(Section):
+    """Duplicates and benchmark contamination."""
+
+    near_duplicate_jaccard: float = Field(
+        0.7,
+        gt=0,
+        le=1,
+        description="MinHash Jaccard similarity of word 3-grams from which two questions are one.",
+    )
+    permutations: int = Field(128, ge=16, le=1024, description="Of the MinHash signature.")
+    ngram: int = Field(10, ge=3, le=50, description="Tokens per n-gram in the comparison with benchmarks.")
+    reject_above: float = Field(
+        0.5,
+        gt=0,
+        le=1,
+        description="Share of a benchmark item's n-grams from which a row is rejected; "
+        "any smaller overlap puts it into `use_with_caution`.",
+    )
+
+
+class Release(Section):
+    path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
+    title: str = "Verified coding triplets"
+    rows_per_file: int = Field(50_000, ge=1)
