@@ -152,6 +152,17 @@ def source(
 
 
 @app.command()
+def sources() -> None:
+    """List the catalogue of subsets: method, seeds, licence, teacher, prompt, filters and target.
+
+    Example: kodforge sources
+    """
+    from flows.catalogue import show_catalogue  # noqa: PLC0415
+
+    show_catalogue(console)
+
+
+@app.command()
 def verify(
     pairs: Annotated[Path, typer.Argument(help="Parquet or JSONL: id, solution, test, optional entry_points, files.")],
     out: Annotated[Path | None, typer.Option("--out", help="Parquet or JSONL file for the verdicts.")] = None,

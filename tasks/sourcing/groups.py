@@ -20,7 +20,7 @@ def leaders(
 ) -> npt.NDArray[np.int64]:
     """Numbers of the seeds that lead ``count`` prompts, one each.
 
-    Every seed leads once before any leads a second time, in an order drawn anew for each round. A topic leads at most
+    Every seed leads once before any leads a second time, in the same random order. A topic leads at most
     ``max_topic_share`` of the prompts, or an even share where there are too few topics for that; beyond it, it leads
     only what the seeds of the others do not fill without being used more often than without this rule.
 
@@ -28,7 +28,7 @@ def leaders(
         topics: of each seed, by number.
     """
     rounds = -(-count // len(topics))
-    order = np.concatenate([rng.permutation(len(topics)) for _ in range(rounds)])
+    order = np.tile(rng.permutation(len(topics)), rounds)
     most = int(np.ceil(max(max_topic_share * count, count / len(np.unique(topics)))))
     within = pd.Series(topics[order]).groupby(topics[order]).cumcount().to_numpy() < most
     return np.concatenate([order[within], order[~within]])[:count]

@@ -9,6 +9,7 @@ import ast
 import re
 import tomllib
 from email.message import Message
+from functools import lru_cache
 from importlib import metadata
 from typing import Any, cast
 
@@ -115,7 +116,8 @@ def _allows(node: ast.expr, allowed: frozenset[str], names: list[str]) -> bool:
     return names[node.value] in allowed
 
 
-def is_allowed(expression: str, allow: list[str]) -> bool:
+@lru_cache(maxsize=1024)
+def is_allowed(expression: str, allow: tuple[str, ...]) -> bool:
     """Whether an SPDX expression, canonical, can be met by licences of a list: of ``A OR B`` one must be on it, of
     ``A AND B`` both, and ``A WITH exception`` counts as A."""
     expression = re.sub(r" WITH [\w.-]+", "", expression)
@@ -137,6 +139,6 @@ def objection(licence: str, rules: Licences) -> tuple[RejectReason, str] | None:
         if rules.unknown == "keep":
             return None
         return RejectReason.UNKNOWN_LICENCE, "its licence is not known, and licences.unknown is `reject`"
-    if rules.allow and not is_allowed(licence, rules.allow):
+    if rules.allow and not is_allowed(licence, tuple(rules.allow)):
         return RejectReason.LICENCE_NOT_ALLOWED, f"{licence} is not on licences.allow ({', '.join(rules.allow)})"
     return None

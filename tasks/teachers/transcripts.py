@@ -69,7 +69,9 @@ def _signature_reply(entry: dict[str, Any]) -> Reply:
     attempt = next(one for one in entry["attempts"] if "solution" in one)
     imported = re.search(r"^from solution import (\w+)", _pair_reply(entry, attempt), re.MULTILINE)
     assert imported is not None
-    found = re.search(rf"^((?:async )?(?:def|class) {imported[1]}\b.*?):\n", attempt["solution"], re.MULTILINE | re.DOTALL)
+    found = re.search(
+        rf"^((?:async )?(?:def|class) {imported[1]}\b.*?):\n", attempt["solution"], re.MULTILINE | re.DOTALL
+    )
     assert found is not None
     return Reply(f"<|Signature Begin|>\n{found[1]}: ...\n<|Signature End|>\n")
 
