@@ -1,7 +1,7 @@
 """A source of a million seeds: memory, speed, and a ``kill -9`` in the middle. No teacher is asked.
 
-Each run reads a file, screens every seed, and draws one prompt per seed, as the flow does: in a process of its own whose
-memory is measured from outside.
+Each run reads a file, screens every seed, and draws one prompt per seed, as the flow does: in a process of its own
+whose memory is measured from outside.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many seeds each method finds in real sources, how fast, and why others go; no teacher is asked.
 
-``python -m benchmarks.sources --docs FOLDER`` also cuts a folder of documentation into pages, such as the one that Debian's
-package python3.11-doc unpacks to.
+``python -m benchmarks.sources --docs FOLDER`` also cuts a folder of documentation into pages, such as the one that
+Debian's package python3.11-doc unpacks to.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +18,7 @@ from tasks.arrow import arrow_schema
 from tasks.errors import BadInput
 
 BATCH = 1000
+_READ_BUFFER = 1 << 16
 
 
 def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -34,14 +35,24 @@ def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
+def parquet_rows(source: Path | IO[bytes], batch: int = BATCH) -> Iterator[dict[str, Any]]:
+    """The rows of a Parquet file, with no more of it in memory than a batch and a read buffer per column.
+
+    Raises:
+        pyarrow.ArrowInvalid: it is none.
+    """
+    # With pre-buffering, its default, Arrow keeps every part of the file that it has read.
+    with pq.ParquetFile(source, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
+        for group in range(file.num_row_groups):
+            for part in file.iter_batches(batch_size=batch, row_groups=[group]):
+                yield from part.to_pylist()
+
+
 def _parquet(path: Path) -> Iterator[dict[str, Any]]:
     try:
-        file = pq.ParquetFile(path)
+        yield from parquet_rows(path)
     except pa.ArrowInvalid as error:
         raise BadInput(f"{path} is not a Parquet file: {error}") from error
-    with file:
-        for batch in file.iter_batches(batch_size=BATCH):
-            yield from batch.to_pylist()
 
 
 def check_suffix(path: Path) -> None:

@@ -27,9 +27,8 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
     table = open_table(options.path)
 
     def seed_of(row: Row) -> Seed:
-        hint = f"Map it, as in --set subsets.{subset}.seeds.columns.prompt=THEIR_NAME"
-        prompt, answer, expected = (text_of(row, theirs[name], True, hint) for name in ("prompt", "answer", "expected"))
-        number = text_of(row, theirs["id"], False, hint) or str(row.number)
+        prompt, answer, expected = (text_of(row, subset, name, theirs[name], True) for name in COLUMNS[:3])
+        number = text_of(row, subset, "id", theirs["id"], False) or str(row.number)
         return Seed(
             seed_id=f"{table.origin}:{number}",
             subset=subset,

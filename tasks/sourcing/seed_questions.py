@@ -69,12 +69,13 @@ def check_columns(options: SeedOptions, known: tuple[str, ...]) -> None:
         raise BadInput(f"columns maps {', '.join(sorted(unknown))}; only {', '.join(known)} can be mapped")
 
 
-def text_of(row: Row, column: str, required: bool, hint: str) -> str:
-    """The text of a column, stripped; empty where it is missing and need not be there.
+def text_of(row: Row, subset: str, ours: str, column: str, required: bool) -> str:
+    """The text of their column for one of ours, stripped; empty where it is missing and need not be there.
 
     Raises:
         BadInput: it must be there and is not, or it is no text (names row and column).
     """
+    hint = f"Map it, as in --set subsets.{subset}.seeds.columns.{ours}=THEIR_NAME"
     if column not in row.values:
         if not required:
             return ""
@@ -162,11 +163,10 @@ def read_seeds(subset: str, options: SeedOptions, usual: str = "plain") -> Itera
     licence = canonical(options.licence) if options.licence else found.licence
     if options.path.startswith(EMBEDDED):
         licence = "Apache-2.0"
-    hint = f"Map it, as in --set subsets.{subset}.seeds.columns.question=THEIR_NAME"
 
     def seed_of(row: Row) -> Seed:
         values = {
-            ours: text_of(row, column, ours in found.required, hint)
+            ours: text_of(row, subset, ours, column, ours in found.required)
             for ours, column in theirs.items()
             if ours not in ("topic", "licence")
         }

@@ -15,9 +15,9 @@ from typing import IO, Any, Protocol
 import fsspec
 import ijson
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.errors import BadInput, KodforgeError
+from tasks.files import parquet_rows
 
 EMBEDDED = "embedded:"
 """Prefix of a path that stands for a file of seeds written for this project."""
@@ -103,7 +103,7 @@ def open_table(path: str) -> Table:
     known = f"{', '.join(ENDINGS)}, each also with {', '.join(_PACKED)}"
     try:
         fs, root = fsspec.core.url_to_fs(path)
-        version = _commit(fs, root)
+        origin, version = _on_hub(fs, root) or (PurePosixPath(root).name, "")
         if fs.isfile(root):
             files = [root]
             if not _ending(root):
@@ -115,8 +115,10 @@ def open_table(path: str) -> Table:
             raise BadInput(f"seeds path {path!r} does not exist. Give a file ({known}), a folder of them, or a hub id")
     except (ValueError, ImportError) as error:
         raise BadInput(f"seeds path {path!r} cannot be opened: {error}. Use a path or an fsspec URL") from error
-    except (BadInput, NotADirectoryError):
+    except BadInput:
         raise
+    except FileNotFoundError as error:  # the hub's: no such repository, branch or file, or a private one
+        raise BadInput(f"seeds path {path!r} does not exist: {error}. Check its spelling, or give a token") from error
     except Exception as error:  # each file system has its own for a host that does not answer or a key that is refused
         raise SourceUnavailable(
             f"seeds path {path!r} cannot be reached: {error}. Check the network, HF_ENDPOINT and HF_TOKEN, or give a "
@@ -124,18 +126,18 @@ def open_table(path: str) -> Table:
         ) from error
     if not files:
         raise BadInput(f"folder {path!r} holds no file that can be read ({known})")
-    return Table(PurePosixPath(root.partition("@")[0]).name, version, tuple(files), fs)
+    return Table(origin, version, tuple(files), fs)
 
 
-def _commit(fs: fsspec.AbstractFileSystem, root: str) -> str:
-    """The commit that a path on the hub stands for."""
+def _on_hub(fs: fsspec.AbstractFileSystem, root: str) -> tuple[str, str] | None:
+    """(repository, commit) of a path on the hub; None elsewhere."""
     if "hf" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        return ""
+        return None
     from huggingface_hub import HfApi  # noqa: PLC0415 - takes half a second to import
 
     found = fs.resolve_path(root)
     info = HfApi().repo_info(found.repo_id, repo_type=found.repo_type, revision=found.revision)
-    return str(info.sha)
+    return str(found.repo_id), str(info.sha)
 
 
 def _read(name: str, shown: str, raw: IO[bytes]) -> Iterator[Any]:
@@ -176,9 +178,7 @@ def _csv(shown: str, stream: IO[bytes]) -> Iterator[Any]:
 
 
 def _parquet(shown: str, stream: IO[bytes]) -> Iterator[Any]:
-    with pq.ParquetFile(stream) as file:
-        for batch in file.iter_batches(batch_size=_BATCH):
-            yield from batch.to_pylist()
+    yield from parquet_rows(stream, _BATCH)
 
 
 def _arrow(shown: str, stream: Any) -> Iterator[Any]:
