@@ -31,6 +31,6 @@ def show_catalogue(console: Console) -> None:
 
 
 def _seeds(entry: Entry) -> str:
-    if not entry.needs_seeds:
-        return "none"
+    if entry.brings_seeds:
+        return entry.origin
     return entry.seeds.path or ", ".join(entry.seeds.packages) or "yours (seeds.path)"

@@ -72,7 +72,7 @@ def estimate_run(config: BuildConfig) -> list[StageEstimate]:
         prompts[entry.role] += sum(lengths) * count // len(lengths)
         counts[entry.role] += count
         rated += count if entry.filters.rated else 0
-        open_ += count if not entry.needs_seeds else 0
+        open_ += count if entry.opens_turn else 0
     total = sum(counts.values())
     stages = [_stage(run, StageName.QUESTIONS, role, counts[role], counts[role], prompts[role]) for role in counts]
     if rated:

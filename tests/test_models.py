@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tasks.arrow import arrow_schema
 from tasks.artifacts import parquet_bytes, to_table
 from tasks.models import (
     AttemptVerdict,
@@ -20,7 +21,6 @@ from tasks.models import (
     Tier,
     Triplet,
     Verdict,
-    arrow_schema,
 )
 from tasks.models import TestOutcome as Outcome
 

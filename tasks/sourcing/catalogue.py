@@ -78,6 +78,7 @@ class Entry:
         role: the teacher that writes the question.
         seeds: where its seeds come from unless the config says.
         operators: one of them, at random, goes into each prompt.
+        brings_seeds: ``read`` needs neither packages nor a path.
     """
 
     method: Method
@@ -91,10 +92,12 @@ class Entry:
     seeds_per_prompt: int = 1
     operators: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
+    brings_seeds: bool = False
 
     @property
-    def needs_seeds(self) -> bool:
-        return self.method not in (Method.PREFILL, Method.INSTRUCT_FILTER)
+    def opens_turn(self) -> bool:
+        """Whether a model continues an open user turn, which the catalogue's other methods do not ask of it."""
+        return self.method in (Method.PREFILL, Method.INSTRUCT_FILTER)
 
 
 def _published(target: int, origin: str, format_: str, hub: str = "", seeds_per_prompt: int = 1) -> Entry:
@@ -123,6 +126,7 @@ _BUILT_IN: dict[str, Entry] = {
         "none: a model completes an open user turn",
         licence="Apache-2.0",
         role=Role.INSTRUCTOR,
+        brings_seeds=True,
     ),
     Subset.LEETCODE: _published(27_000, "LeetCode problems", "leetcode", seeds_per_prompt=3),
     Subset.CODEFORCES: _published(33_000, "Codeforces problems", "codeforces", "open-r1/codeforces"),
@@ -166,6 +170,7 @@ _BUILT_IN: dict[str, Entry] = {
         licence="Apache-2.0",
         role=Role.INSTRUCTOR,
         filters=Filters(rated=True),
+        brings_seeds=True,
     ),
     Subset.PACKAGE: Entry(
         Method.SEED_QUESTIONS,
@@ -266,7 +271,7 @@ def read_seeds(subset: str, given: SeedOptions) -> Iterator[Seed | Reject]:
     """
     entry = entry_of(subset)
     options = seed_options(subset, given)
-    if entry.needs_seeds and not (options.packages or options.path):
+    if not entry.brings_seeds and not (options.packages or options.path):
         raise BadInput(
             f"subset {subset} has no seeds ({entry.origin}: none is shipped). Give a path: "
             f"--set subsets.{subset}.seeds.path=PATH"

@@ -48,7 +48,7 @@ def question_request(group: SeedGroup, run: Run) -> TeacherRequest:
     teacher, seed = run.teachers.of(entry.role), run.config.seed + group.number
     template = _template(group, run)
     first = group.seeds[0]
-    if entry.method in (Method.PREFILL, Method.INSTRUCT_FILTER):
+    if entry.opens_turn:
         return CompletionRequest(
             prompt=teacher.user_turn.format(system=render(template).strip(), prefix=first.text),
             stop=("\n",) if entry.method is Method.PREFILL else _TURN_ENDS,

@@ -15,9 +15,10 @@ OPENAI = {"teachers__author__kind": "openai"}
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"subsets__Nope__count": 1}, "subsets.Nope"),
+        ({"subsets__Nope__count": 1}, "there is no subset 'Nope'. Known are Prefill, Leetcode"),
+        ({"licences__allow": "[Free]"}, "licence 'Free' is no SPDX expression"),
         ({"verification__attempts": 0}, "greater than or equal to 1, got 0"),
-        ({"only": "[Taco]", "subsets__Taco__count": 1}, "subset Taco has no seeds"),
+        ({"only": "[Feedback]", "subsets__Feedback__count": 1}, "subset Feedback has no seeds"),
         (
             {"only": "[Taco]", "subsets__Taco__seeds__path": "/nowhere.jsonl"},
             "'/nowhere.jsonl' does not exist",
@@ -37,7 +38,7 @@ def test_wrong_config_is_refused_before_any_teacher_call(kodforge, teacher, tmp_
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([{"id": "a", "title": "A"}], "row 1: no column 'question'"),
+        ([{"id": "a", "title": "A"}], "row 1: column 'question' is missing"),
         (None, "line 1: not valid JSON"),
     ],
 )
