@@ -57,6 +57,8 @@ benchmark: setup ## Measure sandbox and teachers beside their peers; takes three
 	@$(BIN)/python -m benchmarks.breakdown
 	@$(BIN)/python -m benchmarks.endurance
 	@$(BIN)/python -m benchmarks.teachers
+	@$(BIN)/python -m benchmarks.seeds
+	@$(BIN)/python -m benchmarks.sources
 
 clean: ## Remove .venv and the default store
 	rm -rf $(VENV) kodforge-store

@@ -5,6 +5,7 @@ from __future__ import annotations
 import jinja2
 import pytest
 
+from tasks.sourcing.catalogue import Operator
 from tasks.teachers.prompts import chat, fitting, grammar, render, template_id
 
 VALUES = {
@@ -12,6 +13,13 @@ VALUES = {
     "seed_questions": {"seeds": [{"title": "Lift", "text": "Simulate a lift."}, {"title": "Tax", "text": "Add tax."}]},
     "snippet": {"title": "pkg/sort.py", "text": "def sort(): {{ not a template }}"},
     "document": {"title": "pandas.melt", "text": "Unpivot."},
+    "instruct": {},
+    "package": {"seeds": [{"title": "numpy.lib", "text": "f(x): F.", "libraries": ["numpy==2"]}]},
+    "evolve": {"text": "Add two numbers.", "operator": "deepen"},
+    "own_code": {"title": "tax.py", "text": "def f(): ...", "context": "- type hints", "hide_code": True},
+    "feedback": {"text": "Sort.", "context": "The answer: x"},
+    "contract": {"question": "Add two numbers."},
+    "rate": {"question": "Add two numbers.", "categories": ["Other"]},
     "solve": {"question": "Add two numbers.", "libraries": ["pandas==3.1.1"]},
 }
 
@@ -29,6 +37,19 @@ def test_chat_templates_have_a_system_and_a_user_message():
     assert [role for role, _ in messages] == ["system", "user"]
     assert messages[1][1].startswith("File: pkg/sort.py")
     assert "{{ not a template }}" in messages[1][1]
+
+
+@pytest.mark.parametrize("operator", Operator)
+def test_each_operator_has_an_instruction_of_its_own(operator):
+    texts = {one: render("evolve", text="Add.", operator=one) for one in Operator}
+    assert len(set(texts.values())) == len(Operator)
+    assert len(texts[operator]) > len(render("evolve", text="Add.", operator=""))
+
+
+def test_the_flag_decides_whether_own_code_may_be_quoted():
+    values = {**VALUES["own_code"], "hide_code": False}
+    assert "You may quote" in render("own_code", **values)
+    assert "You may quote" not in render("own_code", **VALUES["own_code"])
 
 
 def test_small_templates_show_examples_and_have_a_grammar():
