@@ -80,7 +80,7 @@ def estimate_run(config: BuildConfig) -> list[StageEstimate]:
     if config.questions.repair:
         stages.append(_stage(run, CONTRACTS, Role.AUTHOR, open_, total, total * _template_tokens(CONTRACT)))
     most = total * config.verification.attempts
-    expected = round(total * _expected_attempts(config.verification))
+    expected = round(total * _share_of_good_questions(run) * _expected_attempts(config.verification))
     template = fitting(TEMPLATE, config.teachers.prompts)
     stages.append(_stage(run, StageName.ATTEMPTS, Role.AUTHOR, expected, most, most * _template_tokens(template)))
     return stages
@@ -95,6 +95,12 @@ def _some_prompts(run: Run, subset: str) -> list[SeedGroup]:
                 spool.add(seed)
         some = min(options.count or entry.target, _SAMPLE)
         return list(seed_groups(subset, entry, spool, some, run.config.diversity.max_topic_share, run.config.seed))
+
+
+def _share_of_good_questions(run: Run) -> float:
+    """Of the prompts, those that gave a question when the run was sourced last; all of them where it never was."""
+    manifest = run.stage(StageName.QUESTIONS).manifest()
+    return manifest["rows_out"] / manifest["rows_in"] if manifest and manifest["rows_in"] else 1.0
 
 
 def _template_tokens(template: str) -> int:
@@ -168,8 +174,10 @@ def show_estimate(config: BuildConfig, console: Console) -> None:
     console.print(table)
     costs = [(one.usd, one.most_usd) for one in stages]
     if any(usd is None for usd, _ in costs):
+        unpriced = sorted({one.role for one in stages if one.usd is None and one.role in config.teachers.roles})
+        names = ", ".join(f"teachers.{role}.prices.input and .output" for role in unpriced or [Role.AUTHOR])
         console.print(
-            "The cost is unknown: set teachers.author.prices.input and .output, USD per million tokens.",
+            f"The cost is unknown: set {names}, USD per million tokens.",
             highlight=False,
             soft_wrap=True,
         )

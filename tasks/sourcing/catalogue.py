@@ -55,11 +55,13 @@ class Filters:
             ``questions.keep_categories`` go.
         abstains: the author may say BAD_DOCUMENT.
         screened: seeds with secrets or personal data go.
+        hides: nothing of the seeds' text may show in the question, unless ``seeds.hide_code`` is off.
     """
 
     rated: bool = False
     abstains: bool = False
     screened: bool = False
+    hides: bool = False
 
     def __str__(self) -> str:
         return ", ".join(name for name, on in vars(self).items() if on)
@@ -129,10 +131,12 @@ _BUILT_IN: dict[str, Entry] = {
         brings_seeds=True,
     ),
     Subset.LEETCODE: _published(27_000, "LeetCode problems", "leetcode", seeds_per_prompt=3),
-    Subset.CODEFORCES: _published(33_000, "Codeforces problems", "codeforces", "open-r1/codeforces"),
-    Subset.APPS: _published(21_000, "APPS, train split", "apps", f"codeparrot/apps{_WITH_PARQUET}"),
-    Subset.TACO: _published(81_000, "TACO, train split", "taco", f"BAAI/TACO{_WITH_PARQUET}"),
-    Subset.CODE_CONTESTS: _published(36_000, "CodeContests, train split", "code_contests", "deepmind/code_contests"),
+    Subset.CODEFORCES: _published(33_000, "Codeforces problems", "codeforces", "open-r1/codeforces/data"),
+    Subset.APPS: _published(21_000, "APPS, train split", "apps", f"codeparrot/apps{_WITH_PARQUET}/all/train"),
+    Subset.TACO: _published(81_000, "TACO, train split", "taco", f"BAAI/TACO{_WITH_PARQUET}/ALL/train"),
+    Subset.CODE_CONTESTS: _published(
+        36_000, "CodeContests, train split", "code_contests", "deepmind/code_contests/data"
+    ),
     Subset.ALGORITHM: Entry(
         Method.SNIPPET,
         "snippet",
@@ -197,7 +201,7 @@ _BUILT_IN: dict[str, Entry] = {
         own_code.read_seeds,
         1_000,
         "not in KodCode: a repository of yours",
-        filters=Filters(abstains=True, screened=True),
+        filters=Filters(abstains=True, screened=True, hides=True),
     ),
     Subset.FEEDBACK: Entry(
         Method.SEED_QUESTIONS,

@@ -26,7 +26,7 @@ CONTRACTS, RATINGS = "contracts", "ratings"
 """What these are booked on, beside the stage's own calls."""
 _TURN_ENDS = ("<|im_end|>", "<|eot_id|>", "<|end|>", "<end_of_turn>", "</s>", "[/INST]")
 """Where a model that writes a user's turn passes on to the assistant's, if its server does not stop there itself."""
-_HIDDEN_QUOTE = 11
+_HIDDEN_QUOTE = 8
 """Tokens in a row that a question may share with code that is to be hidden: a line of it is longer."""
 
 
@@ -87,7 +87,9 @@ def read_question(group: SeedGroup, answer: Answer | Refused, run: Run) -> Quest
         return refuse(RejectReason.MALFORMED_REPLY, "the reply has no Question section")
     question = clean_question(text)
     stated = contract(question)
-    if found := objection(question, stated, group.seeds, run.config.questions, _longest_quote(group, run)):
+    hides, rules = _hides(group, run), run.config.questions
+    longest_quote = min(_HIDDEN_QUOTE, rules.max_quoted_tokens) if hides else rules.max_quoted_tokens
+    if found := objection(question, stated, group.seeds, rules, longest_quote, hides):
         return refuse(*found)
     if stated == [STDIN]:
         question = as_program(question)
@@ -116,9 +118,9 @@ def _text(entry: Entry, group: SeedGroup, answer: Answer) -> str | None:
             return section(answer.text, "Question")
 
 
-def _longest_quote(group: SeedGroup, run: Run) -> int:
-    hides = entry_of(group.subset).template == "own_code" and run.config.subsets[group.subset].seeds.hide_code
-    return _HIDDEN_QUOTE if hides else run.config.questions.max_quoted_tokens
+def _hides(group: SeedGroup, run: Run) -> bool:
+    """Whether nothing of the seeds may show in the question."""
+    return entry_of(group.subset).filters.hides and run.config.subsets[group.subset].seeds.hide_code
 
 
 def wants_rating(question: Question, run: Run) -> bool:

@@ -236,9 +236,9 @@ def test_the_whole_dag_on_a_real_model(kodforge, tmp_path):
     assert done.returncode == int(nothing), done.stdout[-3000:] + done.stderr[-3000:]
     manifests = {
         stage: json.loads((tmp_path / "local" / stage / "manifest.json").read_text())
-        for stage in ("seeds", "questions", "attempts", "triplets", "curated")
+        for stage in ("seeds", "prompts", "questions", "attempts", "triplets", "curated")
     }
-    assert manifests["seeds"]["rows_out"] == manifests["questions"]["rows_in"] == 8
+    assert manifests["prompts"]["rows_out"] == manifests["questions"]["rows_in"] == 8
     for manifest in manifests.values():
         assert manifest["rows_in"] == manifest["rows_out"] + manifest["rejected"]
     assert "SmolLM2" in json.dumps(

@@ -28,6 +28,20 @@ def double(x: int) -> int:
 ```
 """
 
+NODES = """Reverse a linked list.
+
+```python
+class ListNode:
+    def __init__(self, val=0, next=None):
+        self.val = val
+        self.next = next
+
+class Solution:
+    def reverseList(self, head):
+        pass
+```
+"""
+
 
 def reason(question: str, quote: int = 12, **rules: object) -> RejectReason | None:
     found = objection(question, contract(question), [SEED], QuestionRules(**rules), quote)
@@ -61,6 +75,28 @@ def reason(question: str, quote: int = 12, **rules: object) -> RejectReason | No
         ),
         ("```python\ndef spread(values: list[int]) -> int:\n    ...\n```", None),
         (LEAK, RejectReason.LEAKS_SOLUTION),
+        (
+            LEAK.replace("```python\n", "")
+            .replace("```\n", "")
+            .replace("\ndef", "\n    def")
+            .replace("\n    re", "\n        re"),
+            RejectReason.LEAKS_SOLUTION,
+        ),
+        ("Return the correct value.\n\n" + LEAK, RejectReason.LEAKS_SOLUTION),
+        (
+            LEAK.replace(
+                "Write `double(x: int) -> int`", "Write `quadruple(x: int) -> int` by means of `double(x: int)`"
+            ),
+            None,
+        ),
+        (NODES, None),
+        ("I apologize, but I can't create a question from this file.", RejectReason.REFUSAL),
+        ("Unfortunately, I'm unable to help with that request of yours.", RejectReason.REFUSAL),
+        ("Sorry is a board game for two to four players; write `moves(cards: list[int])` for it.", None),
+        ("I don't have enough money for all; help me choose and name what I can buy at most.", None),
+        ("As an AI engineer I need a softmax that never overflows, for lists of floats.", None),
+        ("Implement a matrix determinant algorithm via LU decomposition", None),
+        ("Given n, k, compute nCk mod p in a fast way.", None),
         ("Fix the bug in this function.\n\n" + LEAK, None),
         (LEAK.replace("result = x * 2\n    return result", "raise NotImplementedError"), None),
         (

@@ -56,6 +56,11 @@ def test_functions_and_pages_come_with_the_conventions_of_the_repository(tmp_pat
         'password = "correct-horse-9battery"',
         'TOKEN = "ghp_1234567890abcdefghijklmnopqrstuvwxyzAB"',
         "-----BEGIN RSA PRIVATE KEY-----",
+        'KEY = "AKIAIOSFODNN7EXAMPLE"  # pragma: allowlist secret',
+        "export DB_PASSWORD=correct-horse-9battery",
+        'password = b"correct-horse-9battery"',
+        'key = os.getenv("DB_PASSWORD", "correct-horse-9battery")',
+        '{"Authorization": "Bearer ghp_1234567890abcdefghijklmn"}',
     ],
 )
 def test_secrets_are_found_and_never_told(line):
@@ -77,6 +82,21 @@ def test_secrets_are_found_and_never_told(line):
 def test_personal_data_is_found_and_never_told(line, kind):
     found = find_personal_data(f"{CODE}\n{line}\n")
     assert found == [f"{kind} in line {CODE.count(chr(10)) + 2}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "x = 1.1180339887498949",
+        "C = A@B.T + x@self.w",
+        "git clone git@github.com:owner/repository",
+        'mail("somebody@example.com")',
+        'checksum = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"',
+        "def token(self, value): return self.password",
+    ],
+)
+def test_what_only_looks_like_one_is_left(line):
+    assert objection(f"{CODE}\n{line}\n") is None
 
 
 def test_ordinary_code_is_clean():
