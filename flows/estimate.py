@@ -14,13 +14,15 @@ from itertools import islice
 from rich.console import Console
 from rich.table import Table
 
-from tasks.models import Seed, SeedGroup
+from tasks.errors import BadInput
+from tasks.models import SeedGroup
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig, Category, Role, Verification
-from tasks.sourcing.catalogue import entry_of, read_seeds
+from tasks.sourcing.catalogue import entry_of
 from tasks.sourcing.groups import seed_groups
 from tasks.sourcing.questions import CONTRACT, CONTRACTS, RATE, RATINGS, question_request
 from tasks.sourcing.spool import spooled
+from tasks.sourcing.stage import screened
 from tasks.teachers.cache import ResponseCache
 from tasks.teachers.prompts import chat, fitting
 from tasks.teachers.requests import estimated_tokens
@@ -90,9 +92,10 @@ def _some_prompts(run: Run, subset: str) -> list[SeedGroup]:
     """Prompts of a subset, drawn as the run would draw them."""
     entry, options = entry_of(subset), run.config.subsets[subset]
     with spooled() as spool:
-        for seed in islice(read_seeds(subset, options.seeds), _MOST_SEEDS):
-            if isinstance(seed, Seed):
-                spool.add(seed)
+        for _ in islice(screened(run, subset, spool), _MOST_SEEDS):
+            pass
+        if not len(spool):
+            raise BadInput(f"subset {subset}: none of its first {_MOST_SEEDS} seeds may be used. Run it to see why")
         some = min(options.count or entry.target, _SAMPLE)
         return list(seed_groups(subset, entry, spool, some, run.config.diversity.max_topic_share, run.config.seed))
 

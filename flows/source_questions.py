@@ -9,7 +9,7 @@ from itertools import zip_longest
 from prefect import flow
 from prefect.logging import get_run_logger
 
-from flows.chains import Chain, ShardsFailed, run_chains
+from flows.chains import Chain, run_chains
 from flows.progress import stage_progress
 from tasks.artifacts import Receipt
 from tasks.run import Run, StageName
@@ -38,21 +38,14 @@ def source_questions(config: BuildConfig) -> list[Receipt]:
             yield write_questions.submit(run, shard, watches[subset].saturated)
 
         questions: list[Receipt] = []
-        failed: list[ShardsFailed] = []
         with stage_progress(StageName.QUESTIONS, sum(map(len, prompts.values()))) as progress:
             for wave in waves(prompts, config.diversity.look_every):
                 chains = [chain(subset, shard) for subset, shards in wave.items() for shard in shards]
-                try:
-                    receipts = run_chains(chains, config.shards_in_flight, partial(_advance, progress, len(questions)))
-                except ShardsFailed as error:
-                    failed.append(error)
-                    continue
+                receipts = run_chains(chains, config.shards_in_flight, partial(_advance, progress, len(questions)))
                 questions += receipts
                 for subset, shards in wave.items():
                     names = {shard.name for shard in shards}
                     watches[subset].look([receipt for receipt in receipts if receipt.name in names])
-        if failed:
-            raise failed[0]
         run.finish(StageName.QUESTIONS, sorted(questions, key=lambda receipt: receipt.name))
     return questions
 
@@ -74,6 +67,7 @@ class Watch:
 
     def __init__(self, run: Run, subset: str) -> None:
         self._run, self._subset, self.saturated = run, subset, ""
+        self._new: list[str] = []
         self._seen = Repetition(run.config.diversity.near_duplicate_jaccard)
 
     def look(self, receipts: list[Receipt]) -> None:
@@ -82,9 +76,12 @@ class Watch:
         if self.saturated:
             return
         tables = (stage.table(receipt.name, ["question"]) for receipt in receipts)
-        new = [str(text) for table in tables for text in table["question"].to_pylist()]
+        self._new += [str(text) for table in tables for text in table["question"].to_pylist()]
+        if len(self._new) < _FEWEST:
+            return
+        new, self._new = self._new, []
         share = self._seen.share(new)
-        if len(new) >= _FEWEST and rules.stop_at_share < 1 and share >= rules.stop_at_share:
+        if rules.stop_at_share < 1 and share >= rules.stop_at_share:
             self.saturated = (
                 f"{share:.0%} of the latest {len(new)} questions of {self._subset} repeat earlier ones "
                 f"(diversity.stop_at_share is {rules.stop_at_share:.0%})"

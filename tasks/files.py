@@ -35,7 +35,9 @@ def _jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def parquet_rows(source: Path | IO[bytes], batch: int = BATCH) -> Iterator[dict[str, Any]]:
+def parquet_rows(
+    source: Path | IO[bytes], batch: int = BATCH, columns: list[str] | None = None
+) -> Iterator[dict[str, Any]]:
     """The rows of a Parquet file, with no more of it in memory than a batch and a read buffer per column.
 
     Raises:
@@ -44,7 +46,7 @@ def parquet_rows(source: Path | IO[bytes], batch: int = BATCH) -> Iterator[dict[
     # With pre-buffering, its default, Arrow keeps every part of the file that it has read.
     with pq.ParquetFile(source, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
         for group in range(file.num_row_groups):
-            for part in file.iter_batches(batch_size=batch, row_groups=[group]):
+            for part in file.iter_batches(batch_size=batch, row_groups=[group], columns=columns):
                 yield from part.to_pylist()
 
 

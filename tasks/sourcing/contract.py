@@ -58,7 +58,7 @@ def _signature(text: str) -> Signature | None:
 
     A call such as ``f([1, 2])`` or ``f(3)`` does not parse as one; ``f()`` counts only with a result or after ``def``.
     """
-    text = " ".join(text.replace("\\_", "_").split()).rstrip(":.;, ")
+    text = " ".join(text.split()).rstrip(":.;, ")
     is_def = text.startswith(("def ", "async def "))
     if not text or len(text) > _LONGEST or "(" not in text:
         return None
@@ -113,6 +113,7 @@ def _declared(block: str) -> list[str]:
 def contract(question: str) -> list[str]:
     """The signatures that a question states, ``class Name`` for classes, or ``stdin/stdout``; empty where there are
     none."""
+    question = question.replace("\\_", "_")  # as Markdown wants it outside code
     found = [one for block in _FENCE.findall(question) for one in _declared(block)]
     prose = _FENCE.sub("\n", question)
     pieces = [(prose[: one.start()], one[2]) for one in _SPAN.finditer(prose)][:_MOST]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from tasks.models import Provenance, Seed
+from tasks.models import Provenance, Reject, Seed
 from tasks.settings import SeedOptions
-from tasks.sourcing.pages import MAX_CHARACTERS, MIN_CHARACTERS, SUFFIXES, pages
+from tasks.sourcing.pages import MAX_CHARACTERS, MIN_CHARACTERS, SUFFIXES, Page, Unreadable, pages
 from tasks.sourcing.snippets import is_test, topic_of
-from tasks.sourcing.trees import SourceFile, source_files, wanted
+from tasks.sourcing.trees import SourceFile, source_files, told, wanted
 from tasks.syntax import parse
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -63,7 +63,7 @@ def _seed(subset: str, file: SourceFile, name: str, text: str, topic: str, libra
     )
 
 
-def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
+def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
     """One seed per docstring or page of bounded length, with the libraries and versions that its solutions may use.
 
     Raises:
@@ -74,21 +74,36 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
     for file in source_files(options.model_copy(update={"path": ""}), (".py",)):
         if is_test(file.path) and not file.path.endswith("/__init__.py"):
             continue
+        if file.problem and told(options, file):
+            yield file.unusable(subset, file.problem)
         topic = ".".join(module_of(file.path).split(".")[:3])
-        for name, text in docstrings(file):
+        for name, text in dict(docstrings(file)).items():
             if MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS and wanted(options, file.path, name):
                 libraries = options.libraries or [f"{file.origin}=={file.version}"]
                 yield _seed(subset, file, name, text, topic, libraries)
 
 
-def document_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
-    """One seed per page of the documents that ``options.path`` holds.
+def _pages(file: SourceFile) -> tuple[list[Page], str]:
+    """(pages, what is wrong with the document)"""
+    if file.problem:
+        return [], file.problem
+    try:
+        return list(pages(file.path, file.text)), ""
+    except Unreadable as error:
+        return [], str(error)
+
+
+def document_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
+    """One seed per page of the documents that ``options.path`` holds, and a reject per document that cannot be read.
 
     Raises:
         BadInput: what ``source_files`` raises.
     """
     for file in source_files(options.model_copy(update={"packages": []}), SUFFIXES):
-        for number, page in enumerate(pages(file.path, file.text)):
+        found, problem = _pages(file)
+        if problem and told(options, file):
+            yield file.unusable(subset, problem)
+        for number, page in enumerate(found):
             name = f"{file.path}#{page.heading}" if page.heading else file.path
             if wanted(options, file.path, name):
                 seed = _seed(subset, file, name, page.text, topic_of(file.path) or file.path, options.libraries)

@@ -28,7 +28,7 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
 
     def seed_of(row: Row) -> Seed:
         prompt, answer, expected = (text_of(row, subset, name, theirs[name], True) for name in COLUMNS[:3])
-        number = text_of(row, subset, "id", theirs["id"], False) or str(row.number)
+        number = text_of(row, subset, "id", theirs["id"], False) or row.place
         return Seed(
             seed_id=f"{table.origin}:{number}",
             subset=subset,
@@ -40,4 +40,4 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
             source=Provenance(origin=table.origin, version=table.version, path=number, licence=licence),
         )
 
-    return good_rows(subset, table, options, seed_of)
+    return good_rows(subset, table, options, set(theirs.values()), seed_of)

@@ -34,6 +34,11 @@ _CLASSIFIERS = {
     "License :: CC0 1.0 Universal (CC0 1.0) Public Domain Dedication": "CC0-1.0",
 }
 _TEXTS = (
+    ("AGPL-3.0-or-later", r"gnu affero general public license.{0,80}published by.{0,80}either version 3"),
+    ("LGPL-3.0-or-later", r"gnu lesser general public license.{0,80}published by.{0,80}either version 3"),
+    ("LGPL-2.1-or-later", r"gnu lesser general public license.{0,80}published by.{0,80}either version 2"),
+    ("GPL-3.0-or-later", r"gnu general public license.{0,80}published by.{0,80}either version 3"),
+    ("GPL-2.0-or-later", r"gnu general public license.{0,80}published by.{0,80}either version 2"),
     ("Apache-2.0", r"apache license,? version 2\.0"),
     ("MPL-2.0", r"mozilla public license,? version 2\.0"),
     ("AGPL-3.0-only", r"gnu affero general public license version 3"),
@@ -52,6 +57,8 @@ _TEXTS = (
 """Sentences that only the text of that licence has, the more special ones first."""
 _HEAD = 3000
 """Characters of a licence file that are looked at; what follows may name other licences for bundled parts."""
+_NOT_OPEN = re.compile(r"(?i)\b(proprietary|confidential|commons clause)\b")
+"""Words of a licence that is none of those below, whatever else it quotes."""
 _TAG = re.compile(r"SPDX-License-Identifier:\s*([^\n*#]+)")
 FILES = re.compile(r"(licen[cs]e|copying|unlicense)(\.(txt|md|rst))?", re.IGNORECASE)
 """Names of files that hold the licence of what is beside them."""
@@ -93,6 +100,8 @@ def licence_of_text(text: str) -> str:
     """Which licence a text is: that of a LICENSE file, or of a comment at the head of a file."""
     if tag := _TAG.search(text[:_HEAD]):
         return _if_valid(tag.group(1))
+    if _NOT_OPEN.search(text[:_HEAD]):
+        return UNKNOWN_LICENCE
     plain = " ".join(re.sub(r"[^\w.,:()/-]+", " ", text[:_HEAD]).lower().split())
     return next((name for name, pattern in _TEXTS if re.search(pattern, plain)), UNKNOWN_LICENCE)
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
-from tasks.models import Seed
+from tasks.models import Reject, Seed
 from tasks.settings import Granularity, SeedOptions
 from tasks.sourcing import snippets
 from tasks.sourcing.documents import document_seeds, parsed
@@ -61,7 +61,7 @@ def _habits(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
             yield "docstrings have reStructuredText fields (:param, :returns:)"
 
 
-def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
+def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
     """One seed per function (or file, by ``granularity``) and per page of the documents of a repository.
 
     Raises:
@@ -72,4 +72,4 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed]:
         subset, options.model_copy(update={"granularity": options.granularity or Granularity.BOTH})
     )
     for seed in chain(code, document_seeds(subset, options) if options.path else ()):
-        yield seed.model_copy(update={"context": told})
+        yield seed if isinstance(seed, Reject) else seed.model_copy(update={"context": told})

@@ -30,6 +30,10 @@ _DOCUTILS = {
 }
 
 
+class Unreadable(Exception):
+    """A document that its parser gives up on."""
+
+
 @dataclass(frozen=True)
 class Page:
     """A piece of a document: the heading that it begins with (empty where none), and its text."""
@@ -101,16 +105,19 @@ SUFFIXES = tuple(_READERS)
 
 
 def pages(name: str, text: str, longest: int = MAX_CHARACTERS, shortest: int = MIN_CHARACTERS) -> Iterator[Page]:
-    """The pages of a document whose format its name tells; none where it cannot be read as that.
+    """The pages of a document whose format its name tells.
 
     A page ends at a heading. Sections shorter than ``shortest`` characters join the one before them, one longer than
     ``longest`` is cut at an empty line.
+
+    Raises:
+        Unreadable: the document is not what its name says.
     """
     read = _READERS[max((suffix for suffix in SUFFIXES if name.endswith(suffix)), key=len)]
     try:
         text, headings = read(text.replace("\r\n", "\n"))
-    except Exception:  # whatever a broken document makes its parser raise: it has no pages
-        return
+    except Exception as error:  # whatever a broken document makes its parser raise
+        raise Unreadable(f"cannot be read as {name.rpartition('.')[2]}: {type(error).__name__}: {error}") from error
     lines = text.split("\n")
     starts = sorted({0: "", **dict(headings)}.items())
     ends = [start for start, _ in starts[1:]] + [len(lines)]

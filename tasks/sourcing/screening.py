@@ -21,7 +21,7 @@ _SURE = 0.4
 _GIVEN = re.compile(
     r"""(?i)(secret|token|passw(or)?d|pwd|api_?key)\w*['"]?\s*[:=,]\s*[bfru]{0,2}(?P<quote>['"])[^'"\s]{8,}(?P=quote)"""
 )
-"""A literal given to something called a secret in ways that detect-secrets does not read: bytes, f-strings, defaults."""
+"""A literal given to something called a secret, in ways that detect-secrets does not read: bytes, defaults."""
 _BEARER = re.compile(r"\bBearer [\w.~+/-]{20,}")
 _DIGEST = re.compile(r"(?i)checksum|sha\d|md5|digest|hash")
 _NOBODY = re.compile(r"(^|\.)example\.(com|org|net)$|\.(test|invalid|example|local)$")

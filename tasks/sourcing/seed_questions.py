@@ -6,7 +6,8 @@ A ``Format`` says what the columns of a published data set mean; ``SeedOptions.c
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,26 +80,40 @@ def text_of(row: Row, subset: str, ours: str, column: str, required: bool) -> st
     if column not in row.values:
         if not required:
             return ""
-        raise row.wrong(column, f"is missing (there are {', '.join(map(str, row.values))}). {hint}")
+        raise row.wrong(column, f"is missing (there are {', '.join(map(str, row.columns))}). {hint}")
     value = row.values[column]
-    if value is not None and not isinstance(value, str | int | float):
+    if _is_missing(value):
+        value = ""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise row.wrong(column, f"must be text, got {type(value).__name__}. {hint}")
-    text = "" if value is None else str(value).strip()
+    text = str(value).strip()
+    if not _is_unicode(text):
+        raise row.wrong(column, "holds half of a surrogate pair, which is no text. Mend or drop the row")
     if required and not text:
         raise row.wrong(column, "is empty. Fill it, drop the row, or set seeds.on_bad_row=skip")
     return text
 
 
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def first_of(value: Any) -> str:
     """The first of several tags, which may be a list or the text of one."""
     if isinstance(value, str) and value.startswith("["):
-        try:
+        with suppress(ValueError, SyntaxError):
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            return str(value)
     if isinstance(value, list):
-        return str(value[0]) if value else ""
-    return "" if value is None else str(value)
+        value = value[0] if value else None
+    return "" if _is_missing(value) else str(value).encode(errors="replace").decode()
 
 
 def _examples(value: Any) -> str:
@@ -111,21 +126,30 @@ def _examples(value: Any) -> str:
     return "\n\n".join(parts)
 
 
+def _licence(row: Row, column: str, told: Any) -> str:
+    try:
+        return canonical(str(told))
+    except BadInput as error:
+        raise row.wrong(column, f"is no SPDX expression: {told!r}. Give one such as MIT, or none") from error
+
+
 def good_rows(
-    subset: str, table: Table, options: SeedOptions, seed_of: Callable[[Row], Seed]
+    subset: str, table: Table, options: SeedOptions, columns: Collection[str], seed_of: Callable[[Row], Seed]
 ) -> Iterator[Seed | Reject]:
     """A seed per row of a table; of a bad one a reject, where ``options.on_bad_row`` is to skip it.
 
     Raises:
         BadInput: a row is bad and not to be skipped.
     """
-    for row in table.rows():
+    for row in table.rows(columns):
         try:
+            if row.problem:
+                raise row.problem
             yield seed_of(row)
         except BadInput as error:
             if options.on_bad_row == "stop":
                 raise
-            name = f"{table.origin}:row {row.number}"
+            name = f"{table.origin}:row {row.place}"
             yield Reject(id=name, subset=subset, reason=RejectReason.INVALID_SEED, evidence=str(error))
 
 
@@ -138,9 +162,9 @@ def _fitting(table: Table, options: SeedOptions, usual: str) -> Format:
                 f"seeds format {options.format!r} is not known. Choose one of {', '.join(FORMATS)}, or map the columns"
             )
         return FORMATS[options.format]
-    first = next(table.rows(), None)
-    columns = {theirs for ours, theirs in FORMATS[usual].columns.items() if ours != "licence"}
-    fits = first is not None and not options.columns and columns <= set(first.values)
+    columns = {theirs for ours, theirs in FORMATS[usual].columns.items() if ours not in ("topic", "licence")}
+    first = next(table.rows(columns), None)
+    fits = first is not None and not options.columns and columns <= set(first.columns)
     return FORMATS[usual if fits else "plain"]
 
 
@@ -175,12 +199,12 @@ def read_seeds(subset: str, options: SeedOptions, usual: str = "plain") -> Itera
             for heading, column in found.further.items():
                 if part := _examples(row.values.get(column)):
                     text += f"\n\n{heading}\n{part}"
-        number = values.get("id") or str(row.number)
+        number = values.get("id") or row.place
         title = values.get("title") or text.partition("\n")[0][:_LONGEST_TITLE]
         own = licence
         if theirs.get("licence", "") in row.values:
             told = row.values[theirs["licence"]]
-            own = canonical(str(told)) if told else UNKNOWN_LICENCE
+            own = UNKNOWN_LICENCE if _is_missing(told) or told == "" else _licence(row, theirs["licence"], told)
         return Seed(
             seed_id=f"{table.origin}:{number}",
             subset=subset,
@@ -191,4 +215,4 @@ def read_seeds(subset: str, options: SeedOptions, usual: str = "plain") -> Itera
             source=Provenance(origin=table.origin, version=table.version, path=number, licence=own),
         )
 
-    return good_rows(subset, table, options, seed_of)
+    return good_rows(subset, table, options, {*theirs.values(), *found.further.values()}, seed_of)

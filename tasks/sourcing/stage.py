@@ -19,7 +19,7 @@ from tasks.run import Run, StageName, wire_settings
 from tasks.settings import Role, fingerprint
 from tasks.shards import RETRIES, report
 from tasks.sourcing import licences, questions, screening
-from tasks.sourcing.catalogue import Entry, entry_of, read_seeds
+from tasks.sourcing.catalogue import Entry, Method, entry_of, read_seeds
 from tasks.sourcing.groups import seed_groups
 from tasks.sourcing.spool import Spool, spooled
 from tasks.teachers.clients import shared_client
@@ -57,7 +57,7 @@ def _screen(seed: Seed, entry: Entry, run: Run, spool: Spool) -> Seed | Reject:
 
     if spool.knows(seed.seed_id):
         why = f"seed {seed.seed_id!r} of subset {seed.subset} occurs twice. Ids must be unique"
-        if run.config.subsets[seed.subset].seeds.on_bad_row == "stop":
+        if entry.method is Method.SEED_QUESTIONS and run.config.subsets[seed.subset].seeds.on_bad_row == "stop":
             raise BadInput(f"{why}; or set seeds.on_bad_row=skip")
         return refuse(RejectReason.INVALID_SEED, why)
     if twin := spool.twin(seed):

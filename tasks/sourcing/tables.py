@@ -6,15 +6,16 @@ import csv
 import io
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 import fsspec
 import ijson
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.errors import BadInput, KodforgeError
 from tasks.files import parquet_rows
@@ -33,11 +34,20 @@ class SourceUnavailable(KodforgeError):
 
 @dataclass(frozen=True)
 class Row:
-    """A row and where it stands: file, and 1-based number in it."""
+    """A row and where it stands.
+
+    Attributes:
+        place: its file, where there are several, and its 1-based number in it: an id where the row has none.
+        columns: those of its file; ``values`` has the ones that were asked for.
+        problem: why it cannot be read.
+    """
 
     file: str
     number: int
+    place: str
     values: Mapping[str, Any]
+    columns: Sequence[str] = ()
+    problem: BadInput | None = None
 
     def wrong(self, column: str, what: str) -> BadInput:
         """The error that something is the matter with one of its columns."""
@@ -59,30 +69,50 @@ class Table:
     fs: fsspec.AbstractFileSystem
     shown: str = ""
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self, columns: Collection[str] | None = None) -> Iterator[Row]:
         """All rows, file by file, a small batch in memory at a time.
+
+        Args:
+            columns: read no others, where the format allows that; None reads all.
 
         Raises:
             BadInput: a file is not what its ending says (names file and row).
-            SourceUnavailable: the source stopped answering.
+            SourceUnavailable: a remote source stopped answering.
         """
         for file in self.files:
             shown = self.shown or file
+            prefix = f"{PurePosixPath(file).name}:" if len(self.files) > 1 else ""
+            number = 0
             try:
                 with self.fs.open(file, "rb") as raw:
-                    for number, values in enumerate(_read(file, shown, raw), 1):
-                        if not isinstance(values, dict):
-                            raise BadInput(f"{shown}, row {number}: must be an object, got {type(values).__name__}")
-                        yield Row(shown, number, values)
+                    names, rows = _read(file, shown, raw, columns)
+                    for number, values in enumerate(rows, 1):
+                        yield _row(shown, number, f"{prefix}{number}", names, values)
             except OSError as error:
-                raise SourceUnavailable(f"{shown} cannot be read: {error}") from error
+                if "file" in _protocols(self.fs):
+                    raise BadInput(f"{shown} cannot be read after row {number}: {error}. Write it again") from error
+                raise SourceUnavailable(f"{shown} cannot be read after row {number}: {error}") from error
+
+
+def _row(shown: str, number: int, place: str, names: Sequence[str], values: Any) -> Row:
+    if isinstance(values, BadInput):
+        return Row(shown, number, place, {}, names, values)
+    if not isinstance(values, dict):
+        problem = BadInput(f"{shown}, row {number}: must be an object, got {type(values).__name__}")
+        return Row(shown, number, place, {}, names, problem)
+    return Row(shown, number, place, values, names or tuple(values))
+
+
+def _protocols(fs: fsspec.AbstractFileSystem) -> tuple[str, ...]:
+    return fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)
 
 
 def _ending(name: str) -> str:
     """The ending of a file, without that of its compression; empty where it is none that can be read."""
     path = PurePosixPath(name)
     path = path.with_suffix("") if path.suffix in _PACKED else path
-    return path.suffix if path.suffix in ENDINGS else ""
+    ending = {".ndjson": ".jsonl"}.get(path.suffix.lower(), path.suffix.lower())
+    return ending if ending in ENDINGS else ""
 
 
 def open_table(path: str) -> Table:
@@ -126,12 +156,17 @@ def open_table(path: str) -> Table:
         ) from error
     if not files:
         raise BadInput(f"folder {path!r} holds no file that can be read ({known})")
+    folders = sorted({str(PurePosixPath(file).parent) for file in files})
+    if len(folders) > 1:
+        raise BadInput(
+            f"{path!r} holds several sets of rows: {', '.join(folders[:10])}. Name the folder of one, or a file"
+        )
     return Table(origin, version, tuple(files), fs)
 
 
 def _on_hub(fs: fsspec.AbstractFileSystem, root: str) -> tuple[str, str] | None:
     """(repository, commit) of a path on the hub; None elsewhere."""
-    if "hf" not in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
+    if "hf" not in _protocols(fs):
         return None
     from huggingface_hub import HfApi  # noqa: PLC0415 - takes half a second to import
 
@@ -140,14 +175,38 @@ def _on_hub(fs: fsspec.AbstractFileSystem, root: str) -> tuple[str, str] | None:
     return str(found.repo_id), str(info.sha)
 
 
-def _read(name: str, shown: str, raw: IO[bytes]) -> Iterator[Any]:
+_Read = tuple[Sequence[str], Iterator[Any]]
+"""The columns of a file where it names them all, and its rows, a ``BadInput`` in place of one that cannot be read."""
+
+
+def _read(name: str, shown: str, raw: IO[bytes], columns: Collection[str] | None) -> _Read:
     ending = _ending(name)
     packed = _PACKED.get(PurePosixPath(name).suffix)
     if packed and ending in (".parquet", ".arrow"):
         raise BadInput(f"{shown} is compressed as a whole. A Parquet or Arrow file compresses within: unpack it")
-    stream: IO[bytes] = io.BufferedReader(_unpacked(raw, packed)) if packed else raw
+    stream: Any = io.BufferedReader(_unpacked(raw, packed)) if packed else raw
     try:
-        yield from _FORMATS[ending](shown, stream)
+        match ending:
+            case ".parquet":
+                names = pq.read_schema(stream).names
+                wanted = None if columns is None else [one for one in names if one in columns]
+                return names, _told(shown, ending, parquet_rows(stream, _BATCH, wanted))
+            case ".arrow":
+                return _arrow(shown, stream, columns)
+            case ".jsonl":
+                return (), _jsonl(shown, stream)
+            case ".json":
+                return (), _told(shown, ending, _json(shown, stream))
+            case _:
+                return (), _told(shown, ending, _csv(shown, stream))
+    except pa.ArrowInvalid as error:
+        raise BadInput(f"{shown} is no valid {ending} file: {error}. Write it again") from error
+
+
+def _told(shown: str, ending: str, rows: Iterator[Any]) -> Iterator[Any]:
+    """The rows, with what is wrong in the file said in our words."""
+    try:
+        yield from rows
     except (pa.ArrowInvalid, ijson.JSONError, csv.Error, UnicodeDecodeError) as error:
         raise BadInput(f"{shown} is no valid {ending} file: {error}. Write it again") from error
 
@@ -161,41 +220,54 @@ def _jsonl(shown: str, stream: IO[bytes]) -> Iterator[Any]:
         if line.strip():
             try:
                 yield json.loads(line)
-            except ValueError as error:
-                raise BadInput(f"{shown}, line {number}: not valid JSON ({error}). Mend or remove the line") from error
+            except (ValueError, RecursionError) as error:
+                yield BadInput(f"{shown}, line {number}: not valid JSON ({error}). Mend or remove the line")
 
 
 def _json(shown: str, stream: IO[bytes]) -> Iterator[Any]:
     """The objects of an array, one at a time."""
-    yield from ijson.items(stream, "item", use_float=True)
+    peeked = io.BufferedReader(stream)  # type: ignore[type-var]
+    head = peeked.peek(64).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head and not head.startswith(b"["):
+        raise BadInput(f"{shown} holds no array of rows at the top. Write it as [{{...}}, ...] or as .jsonl")
+    if peeked.peek(3).startswith(b"\xef\xbb\xbf"):
+        peeked.read(3)
+    yield from ijson.items(peeked, "item", use_float=True)
 
 
 def _csv(shown: str, stream: IO[bytes]) -> Iterator[Any]:
-    for row in csv.DictReader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")):
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    for row in csv.DictReader(text, strict=True):
         if None in row:
-            raise BadInput(f"{shown}: a row has more fields than the header: {str(row)[:200]}. Quote what holds commas")
-        yield row
+            yield BadInput(f"{shown}: a row has more fields than the header: {str(row)[:200]}. Quote what holds commas")
+        else:
+            yield row
 
 
-def _parquet(shown: str, stream: IO[bytes]) -> Iterator[Any]:
-    yield from parquet_rows(stream, _BATCH)
+def _arrow(shown: str, stream: Any, columns: Collection[str] | None) -> _Read:
+    """A file of record batches, in Arrow's stream or file format."""
+    with pa.ipc.open_file(stream) if _is_arrow_file(stream) else pa.ipc.open_stream(stream) as found:
+        names = found.schema.names
+    chosen = [number for number, name in enumerate(names) if columns is None or name in columns]
 
-
-def _arrow(shown: str, stream: Any) -> Iterator[Any]:
-    with pa.ipc.open_stream(stream) as batches:
+    def rows() -> Iterator[Any]:
+        options = pa.ipc.IpcReadOptions(included_fields=chosen)
+        stream.seek(0)
+        if _is_arrow_file(stream):
+            file = pa.ipc.open_file(stream, options=options)
+            batches: Iterable[pa.RecordBatch] = (file.get_batch(one) for one in range(file.num_record_batches))
+        else:
+            batches = pa.ipc.open_stream(stream, options=options)
         for batch in batches:
             for start in range(0, batch.num_rows, _BATCH):
                 yield from batch.slice(start, _BATCH).to_pylist()
 
+    stream.seek(0)
+    return names, _told(shown, ".arrow", rows())
 
-class _Reader(Protocol):
-    def __call__(self, shown: str, stream: IO[bytes], /) -> Iterator[Any]: ...
 
-
-_FORMATS: dict[str, _Reader] = {
-    ".parquet": _parquet,
-    ".arrow": _arrow,
-    ".jsonl": _jsonl,
-    ".json": _json,
-    ".csv": _csv,
-}
+def _is_arrow_file(stream: IO[bytes]) -> bool:
+    stream.seek(0)
+    magic = stream.read(6)
+    stream.seek(0)
+    return magic == b"ARROW1"

@@ -19,9 +19,9 @@ _PYTHON = frozenset({"python", "py", "python3"})
 _HEADING = re.compile(
     r"""^\s*(?:[#>*_\s]*)                                    # Markdown around it
         (?:(?:coding|programming|practice|new)\s+)?
-        (?:question|problem|task|exercise|instruction)\s*
-        (?:\#?\d+|[ivx]+)?\s*
-        [*_]*\s*(?::|\.|-|\n|$)[*_]*\s*""",
+        (?:(?:question|problem|task|exercise|instruction|challenge)(?:\s+(?:statement|description))?|q(?=\d))\s*
+        (?:\(?\#?\d+\)?|[ivx]+)?[ \t]*
+        [*_]*[ \t]*(?::|\.|\n|$|(?<=\d)\ -\ |(?<=\w)\ ?[\u2013\u2014]\ )[*_]*\s*""",
     re.IGNORECASE | re.VERBOSE,
 )
 
@@ -199,4 +199,5 @@ def clean_question(text: str) -> str:
 
 def abstained(text: str) -> bool:
     """Whether the teacher found the document unfit: it says ``BAD_DOCUMENT`` and asks no question."""
-    return "BAD_DOCUMENT" in text and section(text, "Question") in (None, "", "BAD_DOCUMENT")
+    question = section(text, "Question")
+    return "BAD_DOCUMENT" in text and (not question or question.startswith("BAD_DOCUMENT"))

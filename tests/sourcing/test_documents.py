@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.models import Seed, Subset
+from tasks.models import Reject, Seed, Subset
 from tasks.settings import SeedOptions
 from tasks.sourcing.catalogue import read_seeds
 from tasks.sourcing.pages import pages
@@ -78,9 +78,13 @@ def test_short_sections_join_the_one_before_them():
 
 
 @pytest.mark.parametrize("name", ["a.ipynb", "a.html", "a.rst", "a.md"])
-def test_a_broken_document_has_no_pages_and_stops_nothing(name):
-    for text in ("", "{", "<html><<<", "\0", "=" * 5000, "`" * 5000):
-        list(pages(name, text))
+def test_a_broken_document_is_a_reject_and_stops_nothing(tmp_path, name):
+    for number, text in enumerate(("", "{", "<html><<<", "\0", "=" * 5000, "`" * 5000, "<div>" * 3000)):
+        (tmp_path / f"{number}-{name}").write_text(text)
+    found = list(read_seeds(Subset.DOCS, SeedOptions(path=str(tmp_path), licence="MIT")))
+    rejects = [one for one in found if isinstance(one, Reject)]
+    assert all("cannot be read as" in one.evidence for one in rejects)
+    assert len(rejects) >= (6 if name == "a.ipynb" else 0)
 
 
 def test_restructured_text_reads_no_other_file(tmp_path):

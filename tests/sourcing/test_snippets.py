@@ -10,7 +10,7 @@ import pytest
 from dulwich import porcelain
 
 from tasks.errors import BadInput
-from tasks.models import Seed, Subset
+from tasks.models import Reject, Seed, Subset
 from tasks.settings import SeedOptions
 from tasks.sourcing.catalogue import read_seeds
 
@@ -76,8 +76,43 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
-def seeds(path: Path, **options: object) -> list[Seed]:
+def read(path: Path, **options: object) -> list[Seed | Reject]:
     return list(read_seeds(Subset.ALGORITHM, SeedOptions(path=str(path), **options)))
+
+
+def seeds(path: Path, **options: object) -> list[Seed]:
+    return [one for one in read(path, **options) if isinstance(one, Seed)]
+
+
+def test_files_that_cannot_be_used_are_rejects_with_their_reason(project):
+    (project / "src/large.py").write_text("x = 1\n" * 400_000)
+    found = {one.id: one.evidence for one in read(project) if isinstance(one, Reject)}
+    assert set(found) == {"project:src/old.py", "project:src/large.py", "project:src/latin.py"}
+    assert "does not parse" in found["project:src/old.py"]
+    assert "larger than" in found["project:src/large.py"]
+    assert "not UTF-8" in found["project:src/latin.py"]
+
+
+def test_a_byte_order_mark_and_a_declared_encoding_are_read(project):
+    (project / "src/windows.py").write_bytes(b"\xef\xbb\xbf" + FILE.encode())
+    (project / "src/latin.py").write_bytes(b"# -*- coding: latin-1 -*-\n# \xe9\n" + FILE.partition('"""')[2].encode())
+    assert "src/windows.py" in {seed.title for seed in seeds(project, granularity="files")}
+
+
+def test_the_licence_of_a_vendored_part_is_not_that_of_the_project(project):
+    plain = FILE.partition("ISC\n")[2]
+    for name, head in {
+        "vendor/acme/b.py": "",
+        "src/gpl.py": "# This program is free software: you may copy it under the terms of the GNU General Public\n"
+        "# License as published by the Free Software Foundation, either version 3 of the License, or any later.\n",
+        "src/own.py": "# Copyright Acme. Proprietary and confidential.\n",
+    }.items():
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text(head + plain)
+    (project / "vendor/acme/LICENSE").write_text("Acme software. All rights reserved.")
+    found = {seed.title: seed.source.licence for seed in seeds(project, granularity="files")}
+    assert found["vendor/acme/b.py"] == found["src/own.py"] == "LicenseRef-unknown"
+    assert found["src/gpl.py"] == "GPL-3.0-or-later"
 
 
 def test_whole_files_without_header_tests_generated_and_unparsable_ones(project):
@@ -100,12 +135,13 @@ def test_both_and_globs(project):
         seeds(project, include=["lib/*"])
 
 
-def test_the_licence_is_that_of_the_file_then_of_the_option_then_of_the_nearest_folder(project):
+def test_the_licence_is_that_of_the_file_then_of_the_nearest_folder_then_of_the_option(project):
     plain = FILE.partition("ISC\n")[2]
     (project / "src/windows.py").write_text(plain)
     assert seeds(project, granularity="files")[0].source.licence == "MIT"
-    assert seeds(project, granularity="files", licence="LicenseRef-Acme")[0].source.licence == "LicenseRef-Acme"
+    assert seeds(project, granularity="files", licence="LicenseRef-Acme")[0].source.licence == "MIT"
     (project / "LICENSE").unlink()
+    assert seeds(project, granularity="files", licence="LicenseRef-Acme")[0].source.licence == "LicenseRef-Acme"
     assert seeds(project, granularity="files")[0].source.licence == "LicenseRef-unknown"
     (project / "pyproject.toml").write_text("[project]\nname = 'x'\nlicense = 'BSD-2-Clause'\n")
     assert seeds(project, granularity="files")[0].source.licence == "BSD-2-Clause"
@@ -117,6 +153,10 @@ def test_a_git_checkout_gives_its_commit(project):
     commit = porcelain.commit(str(project), message=b"all", author=b"A <a@b>", committer=b"A <a@b>")
     (seed,) = seeds(project, granularity="files")
     assert (seed.source.version, seed.source.origin) == (commit.decode(), "project")
+    (project / "src/untracked.py").write_text(FILE.replace("moving", "other"))
+    (project / "src/windows.py").write_text(FILE.replace("Mean", "The mean"))
+    (seed,) = seeds(project, granularity="files")
+    assert seed.source.version == f"{commit.decode()}-dirty"
 
 
 @pytest.mark.parametrize("name", ["project.zip", "project.tar.gz", "project.tar", "project.whl"])
@@ -128,12 +168,14 @@ def test_an_archive_is_read_without_being_unpacked(project, tmp_path, name):
             for file in inside:
                 archive.write(file, file.relative_to(project.parent))
             archive.writestr("../../evil.py", FILE.replace("moving", "evil"))
+            archive.writestr("project/.venv/thing.py", FILE.replace("moving", "hidden"))
     else:
         with tarfile.open(path, "w:gz" if name.endswith("gz") else "w") as tar:
             for file in inside:
                 tar.add(file, file.relative_to(project.parent))
     found = {seed.title for seed in seeds(path, granularity="functions")}
     assert "project/src/windows.py::moving_average" in found
+    assert not any("hidden" in title for title in found)
     assert not list(tmp_path.rglob("evil.py"))
 
 

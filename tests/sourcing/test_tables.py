@@ -8,8 +8,10 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +192,76 @@ def test_files_that_are_not_what_they_say_are_named(tmp_path, name, content, mes
     (tmp_path / name).write_bytes(content)
     with pytest.raises(BadInput, match=message):
         read(tmp_path / name)
+
+
+def test_without_ids_rows_of_several_files_are_told_apart(tmp_path):
+    for name in ("train-0", "train-1"):
+        (tmp_path / f"{name}.jsonl").write_text(json.dumps({"instruction": f"Do {name}."}))
+    assert {seed.seed_id for seed in read(tmp_path, Subset.EVOL)} == {
+        f"{tmp_path.name}:train-0.jsonl:1",
+        f"{tmp_path.name}:train-1.jsonl:1",
+    }
+
+
+def test_a_folder_of_several_sets_asks_for_one(tmp_path):
+    for name in ("all", "easy"):
+        (tmp_path / name / "train").mkdir(parents=True)
+        pq.write_table(pa.Table.from_pylist(ROWS), tmp_path / name / "train" / "0000.parquet")
+    with pytest.raises(BadInput, match=r"several sets of rows: .*all/train, .*easy/train. Name the folder of one"):
+        read(tmp_path, **OPTIONS)
+    assert len(read(tmp_path / "all", **OPTIONS)) == 2
+
+
+def test_columns_that_nobody_needs_are_not_read(tmp_path):
+    path = tmp_path / "wide.parquet"
+    rows = [{"id": str(n), "title": "T", "question": "Q?", "tests": "x" * 2_000_000} for n in range(60)]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    tracemalloc.start()
+    assert len(read(path)) == 60
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"id": 1, ', "line 2: not valid JSON"),
+        ("[1]", "row 2: must be an object, got list"),
+        ('{"id": "b", "title": "B", "question": "q \\ud83d x"}', "row 2: column 'question' holds half of a surrogate"),
+        ('{"id": "b", "title": "B", "question": NaN}', "row 2: column 'question' is empty"),
+        ('{"id": "b", "title": "B", "question": true}', "row 2: column 'question' must be text, got bool"),
+        (
+            '{"id": "b", "title": "B", "question": "Q", "licence": "Mine"}',
+            "row 2: column 'licence' is no SPDX expression: 'Mine'",
+        ),
+        ('{"a": ' + "[" * 100_000, "line 2: not valid JSON"),
+    ],
+)
+def test_a_bad_line_stops_or_is_skipped_as_the_config_says(tmp_path, line, message):
+    path = tmp_path / "seeds.jsonl"
+    good = '{"id": "%s", "title": "T", "question": "Q?"}'
+    path.write_text(f"{good % 1}\n{line}\n{good % 3}\n")
+    with pytest.raises(BadInput, match=message):
+        read(path)
+    first, reject, third = read(path, on_bad_row="skip")
+    assert (first.title, third.title) == ("T", "T")
+    assert re.search(message, reject.evidence)
+
+
+def test_arrow_files_of_both_kinds_and_odd_json_are_read_or_named(tmp_path):
+    path, table = tmp_path / "seeds.arrow", pa.Table.from_pylist(ROWS)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+    assert len(read(path, **OPTIONS)) == 2
+    (tmp_path / "bom.json").write_bytes(b"\xef\xbb\xbf" + as_json())
+    assert len(read(tmp_path / "bom.json", **OPTIONS)) == 2
+    (tmp_path / "object.json").write_text('{"data": []}')
+    with pytest.raises(BadInput, match="holds no array of rows"):
+        read(tmp_path / "object.json")
+    (tmp_path / "cut.jsonl.gz").write_bytes(gzip.compress(jsonl() * 1000)[:-20])
+    with pytest.raises(BadInput, match=r"cut\.jsonl\.gz cannot be read after row \d+"):
+        read(tmp_path / "cut.jsonl.gz", **OPTIONS)
 
 
 def test_bad_rows_become_rejects_where_they_are_to_be_skipped(tmp_path):
