@@ -76,7 +76,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def test_own_code_reaches_the_teacher_without_secrets_and_the_question_without_code(kodforge, tmp_path, repository):
-    quoting = as_question(f"Complete this function `net_amount(gross)`.\n\n```python\n{CODE}```")
+    quoting = as_question(f"Fix the bug in `net_amount(gross)`.\n\n```python\n{CODE}```")
     fresh = as_question(QUESTION.format(name="tax_of", what="the tax", n=1))
     options = {
         "subsets__Own_Code__count": 8,
