@@ -128,6 +128,8 @@ def _working(block: str) -> set[str]:
         return set()
     names = {getattr(node, "name", "") for node in tree.body if _does_something(node)}
     for node in tree.body:
+        if isinstance(node, ast.ClassDef) and node.name in names:
+            names |= {getattr(item, "name", "") for item in node.body}
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Lambda):
             names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
     return names
@@ -175,11 +177,11 @@ def objection(
     if found := foreign(question, rules.languages):
         return RejectReason.WRONG_LANGUAGE, f"the language is {found}, questions.languages is {rules.languages}"
     for seed in seeds:
-        if span := quoted(question, seed.text, longest_quote):
-            return (
-                RejectReason.QUOTES_SEED,
-                f"it shares {longest_quote + 1} tokens in a row with {seed.seed_id}: {span}",
-            )
+        if span := quoted(question, f"{seed.text}\n{seed.context}", longest_quote):
+            told = f"it shares {longest_quote + 1} tokens in a row with {seed.seed_id}: {span}"
+            return RejectReason.QUOTES_SEED, told
+        if hide_names and (name := named(question, seed.text)):
+            return RejectReason.QUOTES_SEED, f"it uses {name}, a name of {seed.seed_id}"
     if name := leaked(question, stated):
         return RejectReason.LEAKS_SOLUTION, f"it contains a working {name}"
     return None

@@ -138,8 +138,9 @@ def write_questions(run: Run, prompts: Receipt, saturated: str = "") -> Receipt:
         saturated: why the subset asks no more; empty where it does.
     """
     groups = run.stage(StageName.PROMPTS).rows(prompts.name, SeedGroup)
-    role = entry_of(groups[0].subset).role
-    endpoint = run.teachers.of(role)
+    entry = entry_of(groups[0].subset)
+    endpoint = run.teachers.of(entry.role)
+    further = [call for call, on in ((RATING, entry.filters.rated), (CONTRACT, run.config.questions.repair)) if on]
     requests = [questions.question_request(group, run) for group in groups]
 
     def work() -> Outcome:
@@ -147,16 +148,17 @@ def write_questions(run: Run, prompts: Receipt, saturated: str = "") -> Receipt:
             return Outcome.of([_not_asked(group, saturated) for group in groups])
         answers = shared_client(endpoint, run.cache_path).ask_all(requests, run.purpose(StageName.QUESTIONS))
         rows = [questions.read_question(*pair, run) for pair in zip(groups, answers, strict=True)]
-        rows = _further(run, RATING, rows)
-        return Outcome.of(_further(run, CONTRACT, rows) if run.config.questions.repair else [*map(_or_reject, rows)])
+        for call in further:
+            rows = _further(run, call, rows)
+        return Outcome.of([_or_reject(row) for row in rows])
 
     # The requests themselves decide: a changed prompt or parameter asks anew, an unchanged one does not.
     sizes = run.config.teachers.prompts
     depends_on = [
         prompts,
         fingerprint([request.key(endpoint) for request in requests]),
-        *(wire_settings(run.teachers.of(one)) for one in (role, Role.RATER, Role.AUTHOR)),
-        [template_id(fitting(name, sizes)) for name in (questions.RATE, questions.CONTRACT)],
+        *(wire_settings(run.teachers.of(one)) for one in (entry.role, *(call.role for call in further))),
+        [template_id(fitting(call.template, sizes)) for call in further],
         run.config.questions,
         saturated,
     ]
@@ -177,14 +179,27 @@ class Further:
 
     role: Role
     account: str
+    template: str
     wants: Callable[[Question, Run], bool]
     request: Callable[[Question, Run], TeacherRequest]
     read: Callable[[Question, Answer | Refused, Run], Question | Reject]
 
 
-RATING = Further(Role.RATER, questions.RATINGS, questions.wants_rating, questions.rating_request, questions.read_rating)
+RATING = Further(
+    Role.RATER,
+    questions.RATINGS,
+    questions.RATE,
+    questions.wants_rating,
+    questions.rating_request,
+    questions.read_rating,
+)
 CONTRACT = Further(
-    Role.AUTHOR, questions.CONTRACTS, questions.wants_contract, questions.contract_request, questions.read_contract
+    Role.AUTHOR,
+    questions.CONTRACTS,
+    questions.CONTRACT,
+    questions.wants_contract,
+    questions.contract_request,
+    questions.read_contract,
 )
 
 

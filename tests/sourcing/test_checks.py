@@ -42,6 +42,15 @@ class Solution:
 ```
 """
 
+STACK = """Implement a class `Stack` with `push(item: int)`.
+
+```python
+class Stack:
+    def push(self, item: int):
+        self.items.append(item)
+```
+"""
+
 
 def reason(question: str, quote: int = 12, **rules: object) -> RejectReason | None:
     found = objection(question, contract(question), [SEED], QuestionRules(**rules), quote)
@@ -90,6 +99,7 @@ def reason(question: str, quote: int = 12, **rules: object) -> RejectReason | No
             None,
         ),
         (NODES, None),
+        (STACK, RejectReason.LEAKS_SOLUTION),
         ("I apologize, but I can't create a question from this file.", RejectReason.REFUSAL),
         ("Unfortunately, I'm unable to help with that request of yours.", RejectReason.REFUSAL),
         ("Sorry is a board game for two to four players; write `moves(cards: list[int])` for it.", None),
@@ -108,6 +118,17 @@ def reason(question: str, quote: int = 12, **rules: object) -> RejectReason | No
 )
 def test_a_question_is_kept_or_goes_with_its_reason(question, expected):
     assert reason(question) is expected
+
+
+def test_names_of_code_that_is_to_stay_hidden_are_not_used():
+    code = SEED.model_copy(update={"text": "def net_invoice_total(invoiceLines):\n    raise ValueError"})
+    for question, expected in {
+        "Write `total(lines: list[float]) -> float`; a negative one raises ValueError.": None,
+        "Write `net_invoice_total(lines: list[float]) -> float`.": RejectReason.QUOTES_SEED,
+        "Write `total(invoiceLines: list[float]) -> float` for them.": RejectReason.QUOTES_SEED,
+    }.items():
+        found = objection(question, contract(question), [code], QuestionRules(), 8, hide_names=True)
+        assert (found and found[0]) is expected
 
 
 def test_bounds_and_languages_are_those_of_the_config():
