@@ -27,10 +27,20 @@ def _source(name: str) -> str:
     return (resources.files("tasks.teachers") / "prompts" / f"{name}.md.j2").read_text(encoding="utf-8")
 
 
+_ENVIRONMENT = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - not HTML
+
+
 @cache
 def _template(name: str) -> Template:
-    environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - not HTML
-    return environment.from_string(_source(name))
+    return _ENVIRONMENT.from_string(_source(name))
+
+
+@cache
+def _messages(name: str) -> tuple[tuple[str, Template], ...]:
+    """(role, template) of each message, cut before anything is filled in: a seed may hold any line."""
+    system, *rest = _ROLE.split(_source(name))
+    parts = [("system", system), *zip(rest[::2], rest[1::2], strict=True)]
+    return tuple((role, _ENVIRONMENT.from_string(text)) for role, text in parts)
 
 
 def template_id(name: str) -> str:
@@ -50,9 +60,7 @@ def render(name: str, **values: Any) -> str:
 
 def chat(name: str, **values: Any) -> tuple[tuple[str, str], ...]:
     """A template as (role, content) messages; what stands before the first role is the system message."""
-    system, *rest = _ROLE.split(render(name, **values))
-    messages = [("system", system), *zip(rest[::2], rest[1::2], strict=True)]
-    return tuple((role, content.strip()) for role, content in messages)
+    return tuple((role, template.render(**values).strip()) for role, template in _messages(name))
 
 
 @cache
