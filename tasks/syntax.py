@@ -23,6 +23,21 @@ def parse(source: str) -> ast.Module:
         return ast.parse(source)
 
 
+def parsed(source: str) -> ast.Module | None:
+    """The syntax tree of a source; None where it does not parse."""
+    try:
+        return parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def header(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    """A function's declaration without colon and body, as in ``def f(x: int) -> int``."""
+    keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    return f"{keyword} {node.name}({ast.unparse(node.args)}){returns}"
+
+
 @lru_cache(maxsize=128)
 def nodes(source: str) -> tuple[ast.AST, ...]:
     """All nodes of a source, its module first, for several readers; not to be changed.

@@ -7,13 +7,11 @@ import re
 from collections.abc import Sequence
 
 from tasks.models import TestInfo
-from tasks.syntax import parse
+from tasks.syntax import header, parse
 
 
 def _declaration(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    keyword = "async def" if isinstance(node, ast.AsyncFunctionDef) else "def"
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{keyword} {node.name}({ast.unparse(node.args)}){returns}:"
+    return f"{header(node)}:"
 
 
 def _class_declaration(node: ast.ClassDef) -> str:

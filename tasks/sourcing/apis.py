@@ -10,9 +10,10 @@ from tasks.errors import BadInput
 from tasks.models import Provenance, Reject, Seed
 from tasks.settings import SeedOptions
 from tasks.sourcing import seed_questions
-from tasks.sourcing.documents import module_of, parsed, public
+from tasks.sourcing.documents import module_of, public
 from tasks.sourcing.snippets import is_test
 from tasks.sourcing.trees import SourceFile, source_files, wanted
+from tasks.syntax import parsed
 
 MIN_MEMBERS = 2
 MAX_CHARACTERS = 6000
@@ -30,7 +31,7 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> s
 
 def members(file: SourceFile) -> list[str]:
     """A line per public function, class and method that has a docstring: name, signature, first line of it."""
-    tree = parsed(file)
+    tree = parsed(file.text)
     if tree is None:
         return []
     lines = []

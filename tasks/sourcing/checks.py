@@ -13,11 +13,10 @@ import py3langid
 
 from tasks.models import RejectReason, Seed
 from tasks.settings import QuestionRules
-from tasks.sourcing.contract import STDIN, entry_points
-from tasks.syntax import parse
+from tasks.sourcing.contract import FENCE, STDIN, entry_points
+from tasks.syntax import parsed
 
 _CODE = re.compile(r"(```|~~~).*?(\1|\Z)|`[^`\n]*`", re.DOTALL)
-_FENCED_CODE = re.compile(r"(?:```|~~~)[\w+-]*[ \t]*\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
 _SORRY = r"""^\W*(?:unfortunately,?\ |(?:my\ apologies|i\ apologi[sz]e)[^.\n]{0,20}[,.]\ (?:but\ )?
     |i(?:['\u2019]|\ a)m\ (?:so\ |very\ |really\ )?sorry,?\ (?:but\ )?|i(?:['\u2019]|\ a)m\ afraid\ (?:that\ )?)?"""
 _DOES = r"(?:help|assist|create|write|do|see|make|produce|provide|fulfil|generate|comply|answer)"
@@ -112,9 +111,7 @@ def _does_something(node: ast.stmt) -> bool:
 
 def _blocks(question: str) -> list[str]:
     """Code in a question: in fences, indented, or as typed into an interpreter, without its prompts."""
-    found = list(_FENCED_CODE.findall(question)) + re.findall(
-        r"(?:^(?: {4}|\t).*\n?|^[ \t]*\n)+", question, re.MULTILINE
-    )
+    found = list(FENCE.findall(question)) + re.findall(r"(?:^(?: {4}|\t).*\n?|^[ \t]*\n)+", question, re.MULTILINE)
     plain = [textwrap.dedent(block) for block in found]
     typed = re.findall(r"(?:^[ \t]*(?:>>>|\.\.\.) ?.*\n?)+", question, re.MULTILINE)
     return plain + [re.sub(r"(?m)^[ \t]*(?:>>>|\.\.\.) ?", "", block) for block in typed]
@@ -122,9 +119,7 @@ def _blocks(question: str) -> list[str]:
 
 def _working(block: str) -> set[str]:
     """Names of the functions and classes that a block of code implements."""
-    try:
-        tree = parse(block)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    if (tree := parsed(block)) is None:
         return set()
     names = {getattr(node, "name", "") for node in tree.body if _does_something(node)}
     for node in tree.body:

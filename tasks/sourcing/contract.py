@@ -12,10 +12,10 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-from tasks.syntax import parse
+from tasks.syntax import header, parsed
 
 STDIN = "stdin/stdout"
-_FENCE = re.compile(r"(?:```|~~~)[\w+-]*[ \t]*\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
+FENCE = re.compile(r"(?:```|~~~)[\w+-]*[ \t]*\n(.*?)(?:```|~~~|\Z)", re.DOTALL)
 _SPAN = re.compile(r"(`{1,2})(?!`)(.+?)\1", re.DOTALL)
 _ARGUMENTS = r"\((?:[^()]|\([^()]*\))*\)"
 _TYPE = r"[\w.]+(?:\[[\w\[\], .|'\"]*\])?"
@@ -62,10 +62,10 @@ def _signature(text: str) -> Signature | None:
     is_def = text.startswith(("def ", "async def "))
     if not text or len(text) > _LONGEST or "(" not in text:
         return None
-    try:
-        (node,) = parse(f"{text if is_def else f'def {text}'}: ...").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(f"{text if is_def else f'def {text}'}: ...")
+    if tree is None or len(tree.body) != 1:
         return None
+    node = tree.body[0]
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return None
     if not is_def and (node.name in _NO_NAMES or _PLURAL.fullmatch(text) or text.endswith("()")):
@@ -76,9 +76,7 @@ def _signature(text: str) -> Signature | None:
 
 
 def _written(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    keyword = "async def " if isinstance(node, ast.AsyncFunctionDef) else ""
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{keyword}{node.name}({ast.unparse(node.args)}){returns}"
+    return header(node).removeprefix("def ")
 
 
 def _with_bodies(code: str) -> str:
@@ -87,12 +85,7 @@ def _with_bodies(code: str) -> str:
 
 
 def _parsed(code: str) -> ast.Module | None:
-    for candidate in (code, _with_bodies(code)):
-        try:
-            return parse(candidate)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            continue
-    return None
+    return parsed(code) or parsed(_with_bodies(code))
 
 
 def _declared(block: str) -> list[str]:
@@ -114,8 +107,8 @@ def contract(question: str) -> list[str]:
     """The signatures that a question states, ``class Name`` for classes, or ``stdin/stdout``; empty where there are
     none."""
     question = question.replace("\\_", "_")  # as Markdown wants it outside code
-    found = [one for block in _FENCE.findall(question) for one in _declared(block)]
-    prose = _FENCE.sub("\n", question)
+    found = [one for block in FENCE.findall(question) for one in _declared(block)]
+    prose = FENCE.sub("\n", question)
     pieces = [(prose[: one.start()], one[2]) for one in _SPAN.finditer(prose)][:_MOST]
     plain = _SPAN.sub(lambda span: " " * len(span[0]), prose)
     pieces += [(plain[: one.start()], one[0]) for one in _DEF.finditer(plain)][:_MOST]

@@ -10,7 +10,7 @@ from tasks.settings import SeedOptions
 from tasks.sourcing.pages import MAX_CHARACTERS, MIN_CHARACTERS, SUFFIXES, Page, Unreadable, pages
 from tasks.sourcing.snippets import is_test, topic_of
 from tasks.sourcing.trees import SourceFile, source_files, told, wanted
-from tasks.syntax import parse
+from tasks.syntax import parsed
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -35,17 +35,9 @@ def public(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncF
     return visit(tree, "")
 
 
-def parsed(file: SourceFile) -> ast.Module | None:
-    """The syntax tree of a file; None where it does not parse: a template, or for another Python."""
-    try:
-        return parse(file.text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def docstrings(file: SourceFile) -> Iterator[tuple[str, str]]:
     """(qualified name, docstring) of each public function, class and method of a file, by parse alone."""
-    if tree := parsed(file):
+    if tree := parsed(file.text):
         for name, node in public(tree):
             if text := ast.get_docstring(node):
                 yield f"{module_of(file.path)}.{name}", text

@@ -11,8 +11,9 @@ from itertools import chain
 from tasks.models import Reject, Seed
 from tasks.settings import Granularity, SeedOptions
 from tasks.sourcing import snippets
-from tasks.sourcing.documents import document_seeds, parsed
+from tasks.sourcing.documents import document_seeds
 from tasks.sourcing.trees import SourceFile
+from tasks.syntax import parsed
 
 _MOST_NAMES = 8
 _USUAL = 0.5
@@ -25,7 +26,7 @@ def conventions(files: Iterator[SourceFile]) -> str:
     raised: Counter[str] = Counter()
     imported: Counter[str] = Counter()
     for file in files:
-        tree = parsed(file)
+        tree = parsed(file.text)
         for node in ast.walk(tree) if tree else ():
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 counts.update(["functions", *_habits(node)])

@@ -116,13 +116,15 @@ def _of_path(options: SeedOptions, suffixes: tuple[str, ...]) -> Iterator[Source
     given = canonical(options.licence) if options.licence else UNKNOWN_LICENCE
     origin = path.resolve().name
     of_folder: dict[str, str] = {}
-    for member in _members(path):
+    # A folder is walked once; an archive is read twice, since its members are to be had only as they pass.
+    listed = list(_members(path)) if path.is_dir() else None
+    for member in listed or _members(path):
         name = PurePosixPath(member.path).name
         if FILES.fullmatch(name):
             of_folder[_parent(member.path)] = licence_of_text(_source(member, origin, "").text)
         elif name == "pyproject.toml":
             of_folder.setdefault(_parent(member.path), licence_of_project(_source(member, origin, "").text))
-    for member in _members(path):
+    for member in listed or _members(path):
         if member.path.endswith(suffixes):
             own = _nearest(member.path, of_folder)
             yield _source(member, origin, given if own == UNKNOWN_LICENCE else own)

@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import dataclass
 
-from tasks.syntax import parse
+from tasks.syntax import parsed
 
 SECTIONS = ("Analysis", "Question", "Signature", "Solution", "Test", "Completion")
 _TAG = re.compile(rf"<\|\s*({'|'.join(SECTIONS)})\s+(Begin|End)\s*\|>", re.IGNORECASE)
@@ -69,13 +69,6 @@ class _Block:
     tree: ast.Module | None
 
 
-def _tree(text: str) -> ast.Module | None:
-    try:
-        return parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def _blocks(text: str) -> list[_Block]:
     """Fenced blocks in order; one that is not closed ends with the text.
 
@@ -98,7 +91,7 @@ def _blocks(text: str) -> list[_Block]:
         chosen, block = 0, tried[0]
         if language in _PYTHON or not language:
             for number, one in enumerate(tried):
-                if (tree := _tree(one.text)) is not None:
+                if (tree := parsed(one.text)) is not None:
                     chosen, block = number, _Block(language, one.text, tree)
                     break
         found.append(block)
@@ -147,7 +140,7 @@ def _chosen(blocks: list[_Block]) -> str:
 
 def _without_prose(text: str) -> str:
     """Code without the sentences around it; the text itself where it is code, or where none can be found."""
-    if _tree(text) is not None:
+    if parsed(text) is not None:
         return text
     lines = text.split("\n")
     first = next((n for n, line in enumerate(lines) if _CODE_LINE.match(line)), None)
@@ -158,7 +151,7 @@ def _without_prose(text: str) -> str:
     ]
     for end in ends[:_MOST_ENDS]:
         part = "\n".join(lines[first:end])
-        if (tree := _tree(part)) is not None and tree.body:
+        if (tree := parsed(part)) is not None and tree.body:
             return part
     return text
 
