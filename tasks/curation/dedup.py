@@ -5,7 +5,6 @@ KodCode drops every member of a cluster; here the best verified one is kept and 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,8 @@ from dataclasses import dataclass
 from rensa import RMinHash, RMinHashLSH
 
 from tasks.models import DuplicateDecision
+from tasks.shingles import normalise, shingles
 
-SHINGLE = 3
 _ROWS_PER_BAND = 4
 
 
@@ -25,17 +24,6 @@ class Candidate:
     question_id: str
     text: str
     quality: tuple[float, ...]
-
-
-def normalise(text: str) -> str:
-    """Letters, digits and single spaces, lower case: what makes two questions exactly the same."""
-    return " ".join(re.findall(r"\w+", text.casefold()))
-
-
-def shingles(text: str) -> set[str]:
-    """Word 3-grams of the normalised text; of a shorter text, the text itself."""
-    words = normalise(text).split()
-    return {" ".join(words[i : i + SHINGLE]) for i in range(max(1, len(words) - SHINGLE + 1))}
 
 
 def jaccard(left: set[str], right: set[str]) -> float:

@@ -6,19 +6,14 @@ of each other, it is saturated: more prompts would pay for more of the same, and
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from rensa import RMinHash, RMinHashLSH
 
+from tasks.shingles import shingles
+
 _PERMUTATIONS = 64
 _BANDS = 16
-_SHINGLE = 3
-
-
-def _shingles(text: str) -> list[str]:
-    words = re.findall(r"\w+", text.casefold())
-    return sorted({" ".join(words[start : start + _SHINGLE]) for start in range(max(1, len(words) - _SHINGLE + 1))})
 
 
 class Repetition:
@@ -37,7 +32,7 @@ class Repetition:
         """Take in questions; the share of them that repeat one taken in before them."""
         repeated = 0
         for text in questions:
-            (made,) = RMinHash.from_token_sets([_shingles(text)], _PERMUTATIONS, 0)
+            (made,) = RMinHash.from_token_sets([sorted(shingles(text))], _PERMUTATIONS, 0)
             near = (self._hashes[number] for number in self._index.query(made))
             repeated += any(made.jaccard(other) >= self._jaccard for other in near)
             self._index.insert(len(self._hashes), made)
