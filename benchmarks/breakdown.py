@@ -16,6 +16,7 @@ from benchmarks.contenders import cores, kodforge_pool, pytest_process
 from benchmarks.corpus import corpus
 from benchmarks.memory import held
 from tasks.execution.box import Flavour
+from tasks.execution.pool import Look
 from tasks.execution.protocol import Case, Evidence, Kind
 from tasks.execution.slots import Slots
 from tasks.models import Pair
@@ -75,12 +76,12 @@ def where_the_time_goes(pairs: Sequence[Pair]) -> None:
         for coverage in (False, True):
             with kodforge_pool(Backend.BUBBLEWRAP, 1, tier) as pool:
                 for pair in pairs[:_WARM]:
-                    pool.run(pair, coverage)
+                    pool.run(pair, Look(coverage=coverage))
                 watch.box = watch.inside = tests = 0.0
                 took = []
                 for pair in pairs:
                     began = time.perf_counter()
-                    verdict = pool.run(pair, coverage)
+                    verdict = pool.run(pair, Look(coverage=coverage))
                     took.append(time.perf_counter() - began)
                     tests += sum(test.duration_s for test in verdict.tests)
             parts = (sum(took) - watch.box, watch.box - watch.inside, watch.inside - tests, tests)
@@ -105,7 +106,7 @@ def what_slots_give(pairs: Sequence[Pair]) -> None:
     first: tuple[float, float] | None = None
     for number in numbers:
         with kodforge_pool(Backend.BUBBLEWRAP, number) as pool:
-            ours = _rate(lambda pair, pool=pool: pool.run(pair, False), pairs, number)
+            ours = _rate(lambda pair, pool=pool: pool.run(pair), pairs, number)
         with pytest_process(False) as judge:
             theirs = _rate(judge, pairs[:_FEW], number)
         first = first or (ours, theirs)
@@ -119,7 +120,7 @@ def what_a_slot_holds(pairs: Sequence[Pair]) -> None:
     with kodforge_pool(Backend.BUBBLEWRAP, 1) as pool:
         for name, some in (("pairs without libraries", pairs[:_WARM]), ("pairs with numpy and pandas", libraries)):
             for pair in some:
-                pool.run(pair, False)
+                pool.run(pair)
             now = held()
             print(f"| {name} | {now.boxes_mb:.0f} | {now.processes} |")
 

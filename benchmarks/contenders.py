@@ -21,7 +21,7 @@ from llm_sandbox import SandboxSession
 from uv import find_uv_bin
 
 from tasks.execution.environment import REQUIREMENTS, cache_folder
-from tasks.execution.pool import SandboxPool
+from tasks.execution.pool import Look, SandboxPool
 from tasks.models import Pair, Verdict
 from tasks.settings import Backend, Sandbox, TierChoice
 
@@ -49,7 +49,7 @@ def kodforge_pool(backend: Backend, slots: int, tier: TierChoice = TierChoice.AU
 def kodforge(backend: Backend, coverage: bool, slots: int, tier: TierChoice = TierChoice.AUTO) -> Iterator[Judge]:
     """This project's sandbox as one of the contenders."""
     with kodforge_pool(backend, slots, tier) as pool:
-        yield lambda pair: pool.run(pair, coverage).verdict is Verdict.PASSED
+        yield lambda pair: pool.run(pair, Look(coverage=coverage)).verdict is Verdict.PASSED
 
 
 def _write(pair: Pair, folder: Path) -> None:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from benchmarks.breakdown import simple_pairs
 from benchmarks.contenders import cores, kodforge_pool
 from benchmarks.memory import MB, held
+from tasks.execution.pool import Look
 from tasks.files import row_writer
 from tasks.models import Pair
 from tasks.settings import Backend
@@ -27,7 +28,7 @@ _ROWS = 1000
 def quick_pairs() -> list[Pair]:
     """Pairs of which no single one takes long, so that many can run."""
     with kodforge_pool(Backend.BUBBLEWRAP, 1) as pool:
-        return [pair for pair in simple_pairs() if pool.run(pair, False).wall_s < 0.02]
+        return [pair for pair in simple_pairs() if pool.run(pair).wall_s < 0.02]
 
 
 def many(quick: list[Pair]) -> Iterator[Pair]:
@@ -45,7 +46,7 @@ def run_cases(quick: list[Pair], cases: int) -> None:
     step = max(1, cases // 10)
     with kodforge_pool(Backend.BUBBLEWRAP, cores()) as pool:
         began = time.perf_counter()
-        for number, _ in enumerate(pool.run_each(itertools.islice(many(quick), cases), False), 1):
+        for number, _ in enumerate(pool.run_each((pair, Look()) for pair in itertools.islice(many(quick), cases)), 1):
             if number % step == 0:
                 rate, now = step / (time.perf_counter() - began), held()
                 print(

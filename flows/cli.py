@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tasks.errors import BadInput, KodforgeError
-from tasks.settings import Backend, BuildConfig, Layer, Sandbox, TierChoice
+from tasks.settings import Backend, BuildConfig, Layer, Rigour, Sandbox, TierChoice
 
 # Before Prefect is imported: it reads these once.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -43,7 +43,20 @@ def load_config(profile: str, sets: list[str]) -> BuildConfig:
     Raises:
         BadInput: an override is malformed, or a value is out of bounds (each is named with its value).
     """
-    values: dict[str, Any] = {"profile": profile}
+    try:
+        return BuildConfig(**with_overrides({"profile": profile}, sets))
+    except ValidationError as error:
+        raise BadInput(describe(error)) from error
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def with_overrides(values: dict[str, Any], sets: list[str]) -> dict[str, Any]:
+    """Nested values, with those of ``--set`` put in.
+
+    Raises:
+        BadInput: an override is malformed.
+    """
     for item in sets:
         key, equals, text = item.partition("=")
         if not equals or not key:
@@ -58,12 +71,7 @@ def load_config(profile: str, sets: list[str]) -> BuildConfig:
             place[last] = yaml.safe_load(text) if text else ""
         except yaml.YAMLError as error:
             raise BadInput(f"--set {item!r}: the value is not valid YAML: {error}") from error
-    try:
-        return BuildConfig(**values)
-    except ValidationError as error:
-        raise BadInput(describe(error)) from error
-    except ValueError as error:
-        raise BadInput(str(error)) from error
+    return values
 
 
 def describe(error: ValidationError) -> str:
@@ -174,7 +182,7 @@ def verify(
         TierChoice.AUTO
     ),
     reruns: Annotated[
-        int, typer.Option("--reruns", min=0, help="More runs of each passed pair, to find flaky ones.")
+        int, typer.Option("--reruns", min=0, max=20, help="More runs of each passed pair, to find flaky ones.")
     ] = 0,
     layer: Annotated[list[Layer] | None, typer.Option("--layer", help="Optional libraries; may be repeated.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Judge a file with one pair and print its verdict.")] = False,
@@ -186,10 +194,51 @@ def verify(
     from flows.console import run_verify  # noqa: PLC0415
 
     options: dict[str, Any] = {"backend": backend, "wall_s": wall_s, "coverage": coverage}
-    options |= {"tier": tier, "reruns": reruns, "layers": tuple(layer or ())}
+    options |= {"tier": tier, "layers": tuple(layer or ())}
     if jobs is not None:
         options["slots"] = jobs
-    run_verify(pairs, out, Sandbox(**options), as_json, console)
+    run_verify(pairs, out, Sandbox(**options), reruns, as_json, console)
+
+
+@app.command()
+def audit(
+    pairs: Annotated[
+        Path,
+        typer.Argument(help="Parquet or JSONL: id, solution, test, optional question_id, reference, trials."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for a row per pair.")],
+    report: Annotated[Path | None, typer.Option("--report", help="Markdown file for the report.")] = None,
+    rigour: Annotated[Rigour, typer.Option("--rigour", help="What is run to find out about the tests.")] = (
+        Rigour.AUDIT
+    ),
+    backend: Annotated[Backend, typer.Option("--backend")] = Backend.AUTO,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Boxes at once; default: one per core.")] = None,
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="As in verification.gates.mutation_score.reject_below=0.5, sandbox.wall_s=5.",
+        ),
+    ] = [],  # noqa: B006
+) -> None:
+    """Audit the tests of (solution, pytest file) pairs: are they wrong, vacuous, weak, flaky, collusive?
+
+    Reads files of one's own, of KodCode and of kodforge. A file that an audit wrote is put to other gates
+    without running anything.
+
+    Example: kodforge audit pairs.parquet --out audit.parquet --report audit.md
+    """
+    from flows.console import run_audit  # noqa: PLC0415
+    from tasks.auditing.audit import Auditing  # noqa: PLC0415
+
+    boxes = {"backend": backend} | ({"slots": jobs} if jobs is not None else {})
+    values = with_overrides({"verification": {"rigour": rigour}, "sandbox": boxes}, set_)
+    try:
+        settings = Auditing.model_validate(values)
+    except ValidationError as error:
+        raise BadInput(describe(error)) from error
+    run_audit(pairs, out, report, settings, console)
 
 
 @app.command()

@@ -9,12 +9,15 @@ from pathlib import Path
 import typer
 from prefect.client.orchestration import get_client
 from rich.console import Console
+from rich.markdown import Markdown
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows.build_dataset import build_dataset
 from flows.preflight import check_endpoints, check_run, check_sources
 from flows.source_questions import source_questions
+from tasks.auditing.audit import Auditing, audit_file
+from tasks.auditing.report import audit_report
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file
 from tasks.files import check_suffix, row_writer
@@ -162,21 +165,37 @@ def run_source(config: BuildConfig, out: Path, console: Console) -> None:
     console.print(f"{total} questions in {out}", highlight=False)
 
 
-def run_verify(pairs: Path, out: Path | None, sandbox: Sandbox, as_json: bool, console: Console) -> None:
+def run_verify(pairs: Path, out: Path | None, sandbox: Sandbox, reruns: int, as_json: bool, console: Console) -> None:
     """Judge a file of pairs; with ``as_json`` print the verdict of its one pair instead."""
     if as_json == (out is not None):
         raise BadInput("give either --out FILE for a file of verdicts, or --json for one pair on the terminal")
     if as_json:
         from tasks.execution.verify import verify_one  # noqa: PLC0415
 
-        verdict: PairVerdict = verify_one(pairs, sandbox)
+        verdict: PairVerdict = verify_one(pairs, sandbox, reruns)
         console.print_json(verdict.model_dump_json())
         return
     assert out is not None
     columns = (SpinnerColumn(), TextColumn("{task.completed} pairs judged"), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("verify", total=None)
-        counts = verify_file(pairs, out, sandbox, progress=lambda done: progress.update(bar, completed=done))
+        counts = verify_file(pairs, out, sandbox, lambda done: progress.update(bar, completed=done), reruns)
     for name, count in sorted(counts.items()):
         console.print(f"{name:>15} {count}", highlight=False)
     console.print(f"verdicts in {out}", highlight=False)
+
+
+def run_audit(pairs: Path, out: Path, report: Path | None, settings: Auditing, console: Console) -> None:
+    """Audit a file of pairs, and say how it stands with them."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed} pairs audited"), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("audit", total=None)
+        rows = audit_file(pairs, out, settings, lambda done: progress.update(bar, completed=done))
+        told = audit_report(pairs.name, rows, settings.verification)
+    if report is not None:
+        try:
+            report.write_text(told, encoding="utf-8")
+        except OSError as error:
+            raise BadInput(f"cannot write {str(report)!r}: {error}. The rows are in {out}") from error
+    console.print(Markdown(told.partition("## Pairs worth a look")[0]))
+    console.print(f"rows in {out}" + (f", report in {report}" if report else ""), highlight=False, soft_wrap=True)

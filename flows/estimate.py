@@ -14,10 +14,13 @@ from itertools import islice
 from rich.console import Console
 from rich.table import Table
 
+from tasks.acceptance import expected_attempts
 from tasks.errors import BadInput
+from tasks.labeling.mending import ACCOUNT as MENDING
+from tasks.labeling.mending import TEMPLATE as REWRITE
 from tasks.models import SeedGroup
 from tasks.run import Run, StageName
-from tasks.settings import BuildConfig, Category, Role, Verification
+from tasks.settings import BuildConfig, Category, Mending, Role
 from tasks.sourcing.catalogue import entry_of
 from tasks.sourcing.groups import seed_groups
 from tasks.sourcing.questions import CONTRACT, CONTRACTS, RATE, RATINGS, question_request
@@ -26,17 +29,28 @@ from tasks.sourcing.stage import screened
 from tasks.teachers.cache import ResponseCache
 from tasks.teachers.prompts import chat, fitting
 from tasks.teachers.requests import estimated_tokens
-from tasks.teachers.stage import TEMPLATE
+from tasks.teachers.stage import SOLVER, TEMPLATE
 from tasks.teachers.usage import dollars
 
 _SAMPLE = 200
 """Prompts rendered per subset; the rest are taken to be like them."""
 _MOST_SEEDS = 10_000
 """Seeds of a subset that its prompts are drawn from; a run draws from all."""
-_ASSUMED_REPLY: dict[str, int] = {StageName.QUESTIONS: 600, RATINGS: 60, CONTRACTS: 60, StageName.ATTEMPTS: 1500}
+_ASSUMED_REPLY: dict[str, int] = {
+    StageName.QUESTIONS: 600,
+    RATINGS: 60,
+    CONTRACTS: 60,
+    StageName.ATTEMPTS: 1500,
+    StageName.SOLUTIONS: 700,
+    MENDING: 1000,
+}
 _ASSUMED_QUESTION = 250
-_ASSUMED_PASS_RATE = 0.42
-"""KodCode's pass@1."""
+_PAIR = 1500
+"""A solution with its tests, in a prompt."""
+_ASSUMED_SOLVED = 0.655
+"""KodCode's pass@10: the share of questions that an attempt passes."""
+_ASSUMED_MENDED = 0.05
+"""Questions whose tests are written anew."""
 _TYPICAL = 0.75
 """Tokens of a text, of those that ``estimated_tokens`` says at most."""
 
@@ -82,9 +96,17 @@ def estimate_run(config: BuildConfig) -> list[StageEstimate]:
     if config.questions.repair:
         stages.append(_stage(run, CONTRACTS, Role.AUTHOR, open_, total, total * _template_tokens(CONTRACT)))
     most = total * config.verification.attempts
-    expected = round(total * _share_of_good_questions(run) * _expected_attempts(config.verification))
+    good = total * _share_of_good_questions(run)
+    expected = round(good * expected_attempts(config.verification))
     template = fitting(TEMPLATE, config.teachers.prompts)
     stages.append(_stage(run, StageName.ATTEMPTS, Role.AUTHOR, expected, most, most * _template_tokens(template)))
+    effort = config.verification.effort
+    if effort.solver_tries:
+        tries, most = round(good * _ASSUMED_SOLVED * effort.solver_tries), total * effort.solver_tries
+        stages.append(_stage(run, StageName.SOLUTIONS, Role.SOLVER, tries, most, most * _template_tokens(SOLVER)))
+    if effort.mending is Mending.REWRITE:
+        rewrites = round(good * _ASSUMED_MENDED)
+        stages.append(_stage(run, MENDING, Role.AUTHOR, rewrites, total, total * (_template_tokens(REWRITE) + _PAIR)))
     return stages
 
 
@@ -108,14 +130,8 @@ def _share_of_good_questions(run: Run) -> float:
 
 def _template_tokens(template: str) -> int:
     """Of a prompt around a question, the question included."""
-    messages = chat(template, question="", libraries=[], categories=list(Category))
+    messages = chat(template, question="", libraries=[], categories=list(Category), solution="", test="", wrong=[])
     return estimated_tokens("".join(content for _, content in messages)) + _ASSUMED_QUESTION
-
-
-def _expected_attempts(rules: Verification) -> float:
-    if rules.stop_after_passes is None:
-        return rules.attempts
-    return min(rules.attempts, rules.stop_after_passes / _ASSUMED_PASS_RATE)
 
 
 def _stage(run: Run, stage: str, role: Role, calls: int, most_calls: int, most_prompt: int) -> StageEstimate:

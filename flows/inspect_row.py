@@ -98,23 +98,63 @@ def _outcome(
         why = f" because of {curated['filter_reason']}" if curated["filter_reason"] else ""
         console.print(f"Accepted into split [bold]{curated['split']}[/bold]{why}.", highlight=False)
     if triplet:
-        console.print(
-            f"{triplet['gpt_pass_trial_num']} of {len(triplet['trials'])} attempts passed: "
-            f"{triplet['gpt_difficulty']}. Attempt {triplet['chosen_trial']} was kept for its coverage. "
-            f"Its tests fail against a stub: {triplet['lineage']['control'] or 'not checked'}.",
-            highlight=False,
-        )
+        _why_kept(console, triplet)
     for stage, reject in rejects:
         if reject["id"] == row_id:
             console.print(f"Rejected at [bold]{stage}[/bold]: [red]{reject['reason']}[/red]", highlight=False)
-            console.print(_evidence(reject["evidence"]), markup=False, highlight=False)
+            _why_rejected(console, reject["evidence"])
 
 
-def _evidence(text: str) -> str:
+def _why_kept(console: Console, triplet: dict[str, Any]) -> None:
+    """How the label came about, which attempt was kept, and what was found out about it."""
+    stood = [one["file_source"] for one in triplet["trials"] if one["test_result"] == "passed"]
+    kept = triplet["trials"][triplet["chosen_trial"] - 1]
+    console.print(
+        f"{triplet['gpt_pass_trial_num']} of {len(triplet['gpt_pass_sequence'])} attempts passed: "
+        f"{triplet['gpt_difficulty']}. Of {len(stood)} that stood, attempt {_number(kept['file_source'])} proved most.",
+        highlight=False,
+    )
+    if kept["mends"]:
+        told = "left out" if kept["completion_tokens"] == 0 else "written anew"
+        console.print(f"It is attempt {_number(kept['mends'])}, whose wrong tests were {told}.", highlight=False)
+    if solver := triplet["solver"]:
+        console.print(
+            f"Of {solver['tries']} solutions by {', '.join(solver['models'])}, which saw no tests, {solver['passes']} "
+            f"pass its tests: {solver['rate']:.2f} (95 % from {solver['low']:.2f} to {solver['high']:.2f}), "
+            f"{solver['difficulty'] or 'unsolved'}.",
+            highlight=False,
+        )
+    _checks(console, triplet["quality"])
+
+
+def _checks(console: Console, measures: list[dict[str, Any]]) -> None:
+    for one in measures:
+        value = "" if one["value"] is None else f" {one['value']:.2f}"
+        bound = {"rejected": one["reject_below"], "caution": one["caution_below"]}.get(one["outcome"])
+        below = f", below {bound:g}" if bound is not None else ""
+        console.print(
+            f"  {one['outcome']:>12}  {one['check'].replace('_', ' ')}{value}{below}: {one['why']}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def _why_rejected(console: Console, evidence: str) -> None:
+    """The evidence: sentences per attempt where it has some, else as it is."""
     try:
-        return json.dumps(json.loads(text), indent=1)
-    except ValueError:
-        return text
+        attempts = json.loads(evidence)
+        lines = [(one["attempt"], one["outcome"], one["why"], one["checks"]) for one in attempts]
+    except (ValueError, KeyError, TypeError):
+        console.print(evidence, markup=False, highlight=False)
+        return
+    for number, outcome, why, checks in lines:
+        console.print(f"attempt {number}: {outcome or 'passed'}: {why}", markup=False, highlight=False, soft_wrap=True)
+        _checks(console, [one for one in checks if one["outcome"] in ("rejected", "caution")])
+
+
+def _number(attempt_id: str) -> str:
+    return attempt_id.rpartition("/")[2]
 
 
 def _attempts(console: Console, run: Run, row_id: str, triplet: dict[str, Any] | None) -> None:
@@ -123,7 +163,7 @@ def _attempts(console: Console, run: Run, row_id: str, triplet: dict[str, Any] |
     unusable = {row["id"]: row for stage, row in _rejects(run, row_id) if stage is StageName.ATTEMPTS}
     for attempt_id in sorted({*attempts, *unusable}, key=lambda name: int(name.rpartition("/")[2])):
         number = int(attempt_id.rpartition("/")[2])
-        kept = triplet is not None and triplet["chosen_trial"] == number
+        kept = triplet is not None and triplet["trials"][triplet["chosen_trial"] - 1]["file_source"] == attempt_id
         console.print()
         console.rule(f"attempt {number}{' (kept)' if kept else ''}")
         if attempt_id in unusable:

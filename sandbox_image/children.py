@@ -75,17 +75,25 @@ def start_measure(case: dict[str, Any], folder: str) -> Measure | None:
     return MEASURE
 
 
-def _reseed(seed: int | None) -> None:
-    """Start the random generators: always alike, so that a verdict comes out again, or as a seed says.
-
-    A run with a seed looks for flakiness, and lies in another time zone as well.
-    """
-    random.seed(seed or 0)
+def _bring_about(conditions: dict[str, Any]) -> None:
+    """Start the random generators from what a case says, which is always the same, so that a verdict comes out again.
+    Put the clock forward, in a time zone of its own, where the case asks for that."""
+    random.seed(conditions["random_seed"])
     if "numpy" in sys.modules:
-        sys.modules["numpy"].random.seed(seed or 0)
-    if seed is not None:
-        os.environ["TZ"] = f"KF{seed % 23 - 11}"
+        sys.modules["numpy"].random.seed(conditions["random_seed"])
+    if conditions["clock_s"]:
+        os.environ["TZ"] = f"BOX{-conditions['zone_h']}"  # POSIX counts to the west
         time.tzset()
+        _travel(int(conditions["clock_s"] * 1e9))
+
+
+def _travel(ahead_ns: int) -> None:
+    """Put forward all clocks of Python that tell the time of day."""
+    traveller = sys.modules["time_machine"].travel(0).start()  # boxes that travel have it imported
+    # As it is, its clock starts when it is first read. The two halves of a case must read the same one: so far ahead of
+    # the real time, and not of when they began. The version is pinned.
+    traveller._destination_timestamp_ns, traveller._real_start_timestamp_ns = ahead_ns, 0
+    traveller._requested = True
 
 
 class Zygote:
@@ -120,7 +128,7 @@ class Zygote:
             os.chdir(folder)
             os.environ["HOME"] = folder
             self._confinement.give_up(user, case["limits"])
-            _reseed(case["seed"])
+            _bring_about(case["conditions"])
             body(case)
         except BaseException:
             os.write(2, traceback.format_exc().encode("utf-8", "backslashreplace"))

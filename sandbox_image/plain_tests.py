@@ -40,11 +40,14 @@ _NEEDS_PYTEST = (
 )
 
 
-def run_plain(recorder: Recorder, config: pytest.Config, test: str, expected: list[str]) -> int:
+def run_plain(recorder: Recorder, config: pytest.Config, test: str, expected: list[str], first_failure: bool) -> int:
     """Run tests that use nothing of pytest but its helpers.
 
     Where something happens that means more to pytest than passed or failed, it gives up, and the host runs the tests
     again under pytest.
+
+    Args:
+        first_failure: whether to stop at the first test that fails.
 
     Returns:
         pytest's exit status for the same.
@@ -77,6 +80,8 @@ def run_plain(recorder: Recorder, config: pytest.Config, test: str, expected: li
                 found = error
                 failed = True
             recorder.ran(test_id, time.perf_counter() - started, found)
+            if found and first_failure:
+                break
     except _NEEDS_PYTEST as error:
         recorder.send({"stopped": "plain", "why": repr(error)[:300]})
         os._exit(STOPPED)

@@ -26,16 +26,21 @@ class Recorder:
 
     def __init__(self) -> None:
         self._token = ""
-        self._order_seed: int | None = None
+        self._order = 0
 
-    def begin(self, token: str, order_seed: int | None) -> None:
-        """Set the token, and the order in which tests run (None: as written)."""
-        self._token, self._order_seed = token, order_seed
+    def begin(self, token: str, order: int) -> None:
+        """Set the token, and the order in which tests run (0: as written)."""
+        self._token, self._order = token, order
 
     def order(self, tests: list[Any]) -> None:
-        """Put tests into the order in which they run."""
-        if self._order_seed is not None:
-            random.Random(self._order_seed).shuffle(tests)
+        """Put tests into the order in which they run.
+
+        An odd order is the one before it turned round: of any two tests each comes first in one of the two.
+        """
+        if shuffled := self._order & ~1:
+            random.Random(shuffled).shuffle(tests)
+        if self._order & 1:
+            tests.reverse()
 
     def send(self, *facts: dict[str, Any]) -> None:
         """Write facts to the evidence."""

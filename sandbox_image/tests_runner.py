@@ -46,9 +46,10 @@ class Prepared:
         self.session = Session.from_config(config)
         config.hook.pytest_sessionstart(session=self.session)
 
-    def run_session(self) -> int:
-        """Collect and run the tests; pytest's exit status."""
+    def run_session(self, first_failure: bool) -> int:
+        """Collect and run the tests, to the first failure only if so asked; pytest's exit status."""
         session, hook = self.session, self.session.config.hook
+        session.config.option.maxfail = int(first_failure)
         try:
             hook.pytest_collection(session=session)
             hook.pytest_runtestloop(session=session)
@@ -68,8 +69,9 @@ class Prepared:
 
 def _run(prepared: Prepared, case: dict[str, Any]) -> int:
     if case["plain"]:
-        return run_plain(prepared.recorder, prepared.session.config, case["test"], case["expected"])
-    return prepared.run_session()
+        tests = (case["test"], case["expected"], case["first_failure"])
+        return run_plain(prepared.recorder, prepared.session.config, *tests)
+    return prepared.run_session(case["first_failure"])
 
 
 def run_together(zygote: Zygote, prepared: Prepared, case: dict[str, Any]) -> NoReturn:
@@ -77,7 +79,7 @@ def run_together(zygote: Zygote, prepared: Prepared, case: dict[str, Any]) -> No
     write_files({**case["files"], TEST_FILE: case["test"]})
     sys.path.insert(0, TESTS)
     recorder = prepared.recorder
-    recorder.begin(case["token"], case["seed"])
+    recorder.begin(case["token"], case["conditions"]["order"])
     measure = start_measure(case, TESTS)
     status = _run(prepared, case)
     covered = measure.stop() if measure else None
@@ -89,7 +91,7 @@ def run_apart(zygote: Zygote, prepared: Prepared, case: dict[str, Any]) -> NoRet
     """The isolated tier: the solution is in a process of its own."""
     write_files({} if case["plain"] else {TEST_FILE: case["test"]})
     recorder = prepared.recorder
-    recorder.begin(case["token"], case["seed"])
+    recorder.begin(case["token"], case["conditions"]["order"])
 
     def stop(kind: str, why: str) -> NoReturn:
         recorder.send({"stopped": kind, "why": why})

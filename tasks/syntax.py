@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import threading
 from functools import lru_cache
 
@@ -61,3 +62,8 @@ def imports(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return names
+
+
+def mentions(text: str, name: str) -> bool:
+    """Whether a text holds a name as a word."""
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None

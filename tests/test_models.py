@@ -10,6 +10,7 @@ from tasks.arrow import arrow_schema
 from tasks.artifacts import parquet_bytes, to_table
 from tasks.models import (
     AttemptVerdict,
+    Control,
     Coverage,
     Pair,
     PairVerdict,
@@ -35,7 +36,9 @@ def verdict_row(coverage: Coverage | None) -> AttemptVerdict:
         imported=[],
         tests=[Outcome(test_id="test_a", outcome="passed", duration_s=0.1, message="")],
         coverage=coverage,
+        flaky_over=[],
         wall_s=0.5,
+        sandbox_s=0.9,
         cpu_s=0.4,
         peak_mb=30.0,
         output="ü\n",
@@ -43,7 +46,13 @@ def verdict_row(coverage: Coverage | None) -> AttemptVerdict:
         image="sha256:0",
     )
     return AttemptVerdict(
-        attempt_id="q/1", question_id="q", attempt=1, pair=pair, entry_points=["a"], control=Verdict.ERROR
+        attempt_id="q/1",
+        question_id="q",
+        attempt=1,
+        pair=pair,
+        entry_points=["a"],
+        controls=[Control(stub="raises", verdict=Verdict.ERROR)],
+        sandbox_s=1.5,
     )
 
 
@@ -63,7 +72,7 @@ def test_every_row_has_an_arrow_schema_even_when_a_shard_is_empty(model):
 
 def test_only_optional_fields_may_be_null():
     schema = arrow_schema(AttemptVerdict)
-    assert schema.field("control").nullable
+    assert schema.field("pair").type.field("coverage").nullable
     assert not schema.field("attempt").nullable
     assert isinstance(schema.field("pair").type, pa.StructType)
 

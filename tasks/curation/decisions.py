@@ -20,7 +20,8 @@ def curate(
     """One decision per triplet, in order.
 
     A duplicate is rejected and named by its representative. A row that contains ``reject_above`` of a benchmark
-    item's n-grams or more is rejected; any smaller overlap puts it into ``use_with_caution``.
+    item's n-grams or more is rejected; any smaller overlap puts it into
+    ``use_with_caution``, and so does a doubt about its tests.
 
     Args:
         decisions: those of the whole run, so that a representative can name the rows it stands for.
@@ -60,12 +61,14 @@ def _decide(
             evidence=f"contains {found}",
             response_id=row.lineage.question_call.response_id,
         )
+    doubts = [f"benchmark overlap: {found}"] if overlap.item_id else []
+    doubts += [f"{one.check} {one.value:.2f}: {one.why}" for one in row.quality if one.outcome == "caution"]
     return ReleaseRow(
         **{name: getattr(row, name) for name in Triplet.model_fields},
-        split=Split.USE_WITH_CAUTION if overlap.item_id else Split.TRAIN,
+        split=Split.USE_WITH_CAUTION if doubts else Split.TRAIN,
         benchmark_similarity=overlap.share,
         benchmark_item=overlap.item_id,
         benchmark_span=overlap.span,
         duplicates=duplicates,
-        filter_reason=f"benchmark overlap: {found}" if overlap.item_id else "",
+        filter_reason="; ".join(doubts),
     )

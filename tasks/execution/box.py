@@ -17,8 +17,6 @@ START_S = 60.0
 GRACE_S = 15.0
 """How long the supervisor may take beyond a case's wall time to kill, wipe and report."""
 
-
-USUAL_HASH_SEED = 0
 _numbers = itertools.count()
 
 
@@ -37,7 +35,7 @@ class Flavour:
     """
 
     preload: tuple[str, ...] = ()
-    hash_seed: int = USUAL_HASH_SEED
+    hash_seed: int = 0
 
 
 class PipeTransport:

@@ -6,6 +6,7 @@ import ast
 import builtins
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from tasks.syntax import nodes
 
@@ -47,6 +48,13 @@ def expected_tests(source: str) -> list[str]:
                     yield from visit(node.body, f"{prefix}{node.name}::", case)
 
     return list(dict.fromkeys(visit(_module(source).body, "", False)))
+
+
+def test_functions(source: str) -> list[str]:
+    """``expected_tests``; none where the source does not parse."""
+    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        return expected_tests(source)
+    return []
 
 
 def _module(source: str) -> ast.Module:

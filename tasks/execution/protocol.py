@@ -48,6 +48,25 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Conditions:
+    """What a run can depend on beside its sources. As they are here, a case runs as it is written, and now.
+
+    Attributes:
+        hash_seed: of the box it runs in.
+        random_seed: what the random generators start from.
+        order: of the tests: 0 is as written, each other number an order of its own.
+        clock_s: how far the clock is put forward, in seconds.
+        zone_h: hours that the time zone is ahead of UTC.
+    """
+
+    hash_seed: int = 0
+    random_seed: int = 0
+    order: int = 0
+    clock_s: float = 0.0
+    zone_h: int = 0
+
+
+@dataclass(frozen=True)
 class Case:
     """One thing to run.
 
@@ -56,7 +75,7 @@ class Case:
         test: the tests; empty for a program.
         plain: whether the tests may be tried without pytest; `expected` then names them.
         token: goes with every fact that the recorder in the box sends.
-        seed: of the test order and the random generators in a run that looks for flakiness; None runs as written.
+        first_failure: whether to stop at the first test that fails.
     """
 
     files: dict[str, str]
@@ -67,13 +86,18 @@ class Case:
     stdin: str = ""
     token: str = ""
     coverage: bool = False
-    seed: int | None = None
+    first_failure: bool = False
+    conditions: Conditions = Conditions()
 
     def halves(self, kind: Kind) -> list[bytes]:
         """What each child is given: the solution's process nothing of the tests, the tests' nothing of the solution."""
-        common = {"limits": asdict(self.limits), "seed": self.seed, "coverage": self.coverage}
+        conditions, limits = asdict(self.conditions), asdict(self.limits)
+        common = {"limits": limits, "conditions": conditions, "coverage": self.coverage}
         files = {"files": self.files}
-        tests = {"test": self.test, "token": self.token, "plain": self.plain, "expected": self.expected}
+        tests = {
+            **{"test": self.test, "token": self.token, "plain": self.plain, "expected": self.expected},
+            "first_failure": self.first_failure,
+        }
         given: list[dict[str, Any]]
         match kind:
             case Kind.APART:

@@ -1,9 +1,8 @@
-"""Boxes in slots: each case waits for a free one; a box is replaced after any anomaly and after so many cases."""
+"""Boxes for cases: so many at work at once, others idle; one is replaced after any anomaly and after so many cases."""
 
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 from collections.abc import Callable
 
@@ -15,8 +14,9 @@ from tasks.execution.image import has_image, image_id
 from tasks.execution.protocol import Case, Evidence, Kind
 from tasks.settings import Backend, Sandbox
 
-_MOST_BOXES = 4
-"""Boxes of different flavours that wait in a slot; of more the one that was used longest ago is ended."""
+_IDLE_PER_SLOT, _LEAST_IDLE = 4, 12
+"""So many boxes may be idle; of more the one that was used longest ago is ended. Two re-runs make three flavours out of
+each set of preloaded modules."""
 
 
 class BoxKiller(Exception):
@@ -31,7 +31,7 @@ def resolve_backend(settings: Sandbox) -> Backend:
 
 
 class Slots:
-    """``settings.slots`` places for boxes. Thread-safe.
+    """``settings.slots`` boxes at work at once. Thread-safe.
 
     Args:
         canary: whether a fresh box judges a pair of known verdict rightly; asked when boxes die under a case.
@@ -48,32 +48,32 @@ class Slots:
             self._start, self.image = dockerbox.start_box, image_id(settings.image, settings.layers)
         else:
             self._start, self.image = bubblewrap.start_box, site_digest(settings.layers)
-        self._free: queue.LifoQueue[dict[Flavour, Box]] = queue.LifoQueue()
-        for _ in range(settings.slots):
-            self._free.put({})
+        self._free = threading.Semaphore(settings.slots)
+        self._idle: list[tuple[Flavour, Box]] = []
+        """The last used at the end."""
+        self._idle_lock = threading.Lock()
         self._closed = threading.Event()
         threading.Thread(target=self._warm_up, name="sandbox-warm-up", daemon=True).start()
 
     def _warm_up(self) -> None:
         """Start the boxes before they are needed. What fails here fails again, and is told, where a case needs it."""
+        usual = Flavour()
         for _ in range(self.settings.slots):
-            try:
-                slot = self._free.get_nowait()
-            except queue.Empty:
+            if self._closed.is_set() or not self._free.acquire(blocking=False):
                 return
             try:
-                if not slot and not self._closed.is_set():
-                    with contextlib.suppress(SandboxUnavailable):
-                        slot[Flavour()] = self._start(self.settings, Flavour())
+                with contextlib.suppress(SandboxUnavailable):
+                    self._put_back(usual, self._start(self.settings, usual))
             finally:
-                self._free.put(slot)
+                self._free.release()
 
     def close(self) -> None:
         """End all boxes; waits for cases under way."""
         self._closed.set()
         for _ in range(self.settings.slots):
-            for box in self._free.get().values():
-                box.close()
+            self._free.acquire()
+        for _, box in self._idle:
+            box.close()
 
     def run(self, kind: Kind, case: Case, flavour: Flavour) -> Evidence:
         """Run a case in a box of a flavour, once more in a fresh one if it dies under the case.
@@ -82,10 +82,9 @@ class Slots:
             BoxKiller: boxes die under this case, and under no other.
             SandboxUnavailable: the sandbox itself fails.
         """
-        slot = self._free.get()
-        try:
-            for _ in range(2):
-                box = slot.pop(flavour, None) or self._start(self.settings, flavour)
+        with self._free:
+            for idle in (self._taken(flavour), None):
+                box = idle or self._start(self.settings, flavour)
                 try:
                     evidence = box.run(kind, case)
                 except SandboxUnavailable as error:
@@ -95,16 +94,28 @@ class Slots:
                 if suspicious(evidence) or box.cases >= self.settings.recycle_after:
                     box.close()
                 else:
-                    slot[flavour] = box  # the last, as it was taken out
-                    if len(slot) > _MOST_BOXES:
-                        slot.pop(next(iter(slot))).close()
+                    self._put_back(flavour, box)
                 return evidence
-            box = slot[flavour] = self._start(self.settings, flavour)
-            if not self._canary(box):
-                raise death
+            with contextlib.closing(self._start(self.settings, flavour)) as box:
+                if not self._canary(box):
+                    raise death
             raise BoxKiller
-        finally:
-            self._free.put(slot)
+
+    def _taken(self, flavour: Flavour) -> Box | None:
+        """An idle box of a flavour: the one used last, which has most of its memory in the CPU's caches."""
+        with self._idle_lock:
+            for place in range(len(self._idle) - 1, -1, -1):
+                if self._idle[place][0] == flavour:
+                    return self._idle.pop(place)[1]
+        return None
+
+    def _put_back(self, flavour: Flavour, box: Box) -> None:
+        most = max(_LEAST_IDLE, _IDLE_PER_SLOT * self.settings.slots)
+        with self._idle_lock:
+            self._idle.append((flavour, box))
+            old = self._idle.pop(0)[1] if len(self._idle) > most else None
+        if old:
+            old.close()
 
 
 def suspicious(evidence: Evidence) -> bool:

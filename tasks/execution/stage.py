@@ -1,59 +1,124 @@
-"""The task of execution: each attempt is judged in the sandbox, and each pass is put to its negative control."""
+"""The tasks of execution: attempts are judged, solutions and tests compared with one another, tests put to mutants."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import Outcome, Receipt
+from tasks.execution.crosscheck import Entry, entrants_of, matrices
 from tasks.execution.expected import entry_points
-from tasks.execution.pool import SandboxPool, shared_pool
+from tasks.execution.mutation import audit_tests, candidates
+from tasks.execution.pool import Look, SandboxPool, shared_pool
 from tasks.execution.slots import resolve_backend
-from tasks.execution.stubs import stub
+from tasks.execution.stubs import stubs
 from tasks.execution.verify import shareable_sandbox
-from tasks.models import Attempt, AttemptVerdict, Pair, Verdict
+from tasks.models import Attempt, AttemptVerdict, Audit, Control, CrossCheck, Pair, Question, Verdict
+from tasks.rounds import Rounds, by_question
 from tasks.run import Run, StageName
+from tasks.settings import Effort
 from tasks.shards import RETRIES, report
 
 
 @task(task_run_name="execute {attempts.name}", cache_policy=NO_CACHE, **RETRIES)
 def execute_attempts(run: Run, attempts: Receipt) -> Receipt:
     """Judge one shard of attempts. Every attempt gets a verdict; none is rejected here."""
-    sandbox, rules = run.config.sandbox, run.config.verification
+    sandbox, effort = run.config.sandbox, run.config.verification.effort
 
     def work() -> Outcome:
         rows = run.stage(StageName.ATTEMPTS).rows(attempts.name, Attempt)
-        return Outcome.of(judge_attempts(rows, shared_pool(sandbox), sandbox.coverage, rules.negative_control))
+        return Outcome.of(judge_attempts(rows, shared_pool(sandbox), sandbox.coverage, effort))
 
-    depends_on = [attempts, shareable_sandbox(sandbox), resolve_backend(sandbox).value, rules.negative_control]
+    depends_on = [attempts, *_box(run), effort.reruns, effort.stubs]
     return report(run.stage(StageName.VERDICTS).run_shard(attempts.name, AttemptVerdict, depends_on, work))
 
 
-def judge_attempts(
-    attempts: list[Attempt], pool: SandboxPool, coverage: bool, negative_control: bool
-) -> list[AttemptVerdict]:
+@task(task_run_name="cross-check {tests[0].name}", cache_policy=NO_CACHE, **RETRIES)
+def cross_check(run: Run, questions: Receipt, rounds: Rounds, tests: Sequence[Receipt]) -> Receipt:
+    """Run every solution of a shard's questions under tests of its attempts.
+
+    Args:
+        rounds: where the solutions come from.
+        tests: receipts of the attempts whose tests are run.
+    """
+
+    def work() -> Outcome:
+        history = rounds.read(run)
+        written = by_question(one for one in history.attempts if not one.mends)
+        solved = by_question(history.solutions)
+        judged = {one.attempt_id: one for one in history.verdicts}
+        given = by_question(row for part in tests for row in run.stage(StageName.ATTEMPTS).rows(part.name, Attempt))
+        entries = [
+            Entry(
+                question_id=row.question_id,
+                entrants=entrants_of(row, written[row.question_id], solved[row.question_id]),
+                tests=given[row.question_id],
+                verdicts=judged,
+            )
+            for row in run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+            if given[row.question_id]
+        ]
+        return Outcome.of(matrices(entries, shared_pool(run.config.sandbox)))
+
+    depends_on = [questions, *rounds.receipts, *tests, *_box(run)]
+    return report(run.stage(StageName.CROSSCHECKS).run_shard(tests[0].name, CrossCheck, depends_on, work))
+
+
+@task(task_run_name="audit {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+def audit_attempts(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
+    """Put the tests of a shard's passed attempts to mutants of their solutions."""
+    effort = run.config.verification.effort
+
+    def work() -> Outcome:
+        history = rounds.read(run)
+        attempts = {one.attempt_id: one for one in history.attempts}
+        chosen = [
+            (attempts[verdict.attempt_id], verdict)
+            for judged in by_question(history.verdicts).values()
+            for verdict in candidates(judged, effort.candidates)
+        ]
+        return Outcome.of(audit_tests(chosen, shared_pool(run.config.sandbox), effort, run.config.seed))
+
+    bounds = [effort.mutants, effort.mutation_s, effort.candidates, run.config.seed]
+    depends_on = [*rounds.attempts, *rounds.verdicts, *bounds, *_box(run)]
+    return report(run.stage(StageName.AUDITS).run_shard(questions.name, Audit, depends_on, work))
+
+
+def _box(run: Run) -> list[object]:
+    """What of the sandbox its findings depend on."""
+    return [shareable_sandbox(run.config.sandbox), resolve_backend(run.config.sandbox).value]
+
+
+def judge_attempts(attempts: list[Attempt], pool: SandboxPool, coverage: bool, effort: Effort) -> list[AttemptVerdict]:
     """Verdicts in the order of the attempts.
 
-    The negative control runs the tests of every pass against a stub of its solution: where they pass again, they
-    are vacuous or the pass was forged.
+    The negative controls run the tests of every pass against stubs of its solution: where they pass again, they are
+    vacuous or the pass was forged.
     """
     pairs = [Pair(id=row.attempt_id, solution=row.solution, test=row.test) for row in attempts]
-    verdicts = pool.run_all(pairs, coverage=coverage)
-    passed = [
-        pair
-        for pair, verdict in zip(pairs, verdicts, strict=True)
-        if negative_control and verdict.verdict is Verdict.PASSED
+    verdicts = pool.run_all(pairs, Look(coverage=coverage, reruns=effort.reruns))
+    controls = [
+        (number, name, pair.model_copy(update={"solution": source}))
+        for number, (pair, verdict) in enumerate(zip(pairs, verdicts, strict=True))
+        if verdict.verdict is Verdict.PASSED and effort.stubs
+        for name, source in list(stubs(pair.solution, pair.test).items())[: effort.stubs]
     ]
-    stubbed = [pair.model_copy(update={"solution": stub(pair.solution)}) for pair in passed]
-    controls = {control.id: control.verdict for control in pool.run_all(stubbed, coverage=False)}
-    return [
+    judged = [
         AttemptVerdict(
             attempt_id=row.attempt_id,
             question_id=row.question_id,
             attempt=row.attempt,
             pair=verdict,
             entry_points=entry_points(row.test),
-            control=controls.get(row.attempt_id),
+            controls=[],
+            sandbox_s=verdict.sandbox_s,
         )
         for row, verdict in zip(attempts, verdicts, strict=True)
     ]
+    found = pool.run_all([pair for _, _, pair in controls], Look(first_failure=True))
+    for (number, name, _), control in zip(controls, found, strict=True):
+        judged[number].controls.append(Control(stub=name, verdict=control.verdict))
+        judged[number].sandbox_s += control.sandbox_s
+    return judged

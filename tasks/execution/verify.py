@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tasks.artifacts import Outcome, Stage, Store, batches
 from tasks.errors import BadInput
-from tasks.execution.pool import SandboxPool
+from tasks.execution.pool import Look, SandboxPool
 from tasks.files import check_suffix, read_rows, row_writer
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox
@@ -47,7 +47,7 @@ def read_pairs(path: Path) -> Iterator[Pair]:
 
 
 def verify_file(
-    path: Path, out: Path, settings: Sandbox, progress: Callable[[int], None] = lambda done: None
+    path: Path, out: Path, settings: Sandbox, progress: Callable[[int], None] = lambda done: None, reruns: int = 0
 ) -> Counter[Verdict]:
     """Judge every pair of a file and write a verdict each, in order, a part in memory at a time.
 
@@ -56,6 +56,7 @@ def verify_file(
 
     Args:
         progress: called with the number of pairs judged so far.
+        reruns: more runs of each pass, to find flaky ones.
 
     Returns:
         How many pairs got which verdict.
@@ -71,13 +72,14 @@ def verify_file(
     stage = Stage(Store(str(folder)), "verify", "verdicts")
     counts: Counter[Verdict] = Counter()
     receipts = []
+    look = Look(coverage=settings.coverage, reruns=reruns)
     with SandboxPool(settings) as pool:
-        depends_on = [shareable_sandbox(settings), pool.backend.value, pool.image]
+        depends_on = [shareable_sandbox(settings), reruns, pool.backend.value, pool.image]
         for number, batch in enumerate(batches(read_pairs(path), PART)):
             pairs = [pair.model_dump(mode="json") for pair in batch]
 
             def judge(batch: list[Pair] = batch) -> Outcome:
-                return Outcome.of(pool.run_all(batch, coverage=settings.coverage))
+                return Outcome.of(pool.run_all(batch, look))
 
             receipt = stage.run_shard(f"part-{number:05d}", PairVerdict, [*depends_on, pairs], judge)
             receipts.append(receipt)
@@ -95,8 +97,11 @@ def shareable_sandbox(settings: Sandbox) -> dict[str, object]:
     return settings.model_dump(mode="json", exclude={"slots", "recycle_after", "backend"})
 
 
-def verify_one(path: Path, settings: Sandbox) -> PairVerdict:
+def verify_one(path: Path, settings: Sandbox, reruns: int = 0) -> PairVerdict:
     """The verdict on a file's only pair.
+
+    Args:
+        reruns: more runs of a pass, to find a flaky one.
 
     Raises:
         BadInput: the file has not exactly one pair.
@@ -105,4 +110,4 @@ def verify_one(path: Path, settings: Sandbox) -> PairVerdict:
     if len(pairs) != 1:
         raise BadInput(f"{path} has {len(pairs)} pairs; --json judges exactly one. Use --out FILE for several")
     with SandboxPool(settings) as pool:
-        return pool.run(pairs[0], coverage=settings.coverage)
+        return pool.run(pairs[0], Look(coverage=settings.coverage, reruns=reruns))

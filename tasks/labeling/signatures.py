@@ -1,9 +1,8 @@
-"""The entry points of a solution: what its tests use, as declared, for the row and for the question."""
+"""The entry points of a solution: what its tests use, as declared."""
 
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 
 from tasks.models import TestInfo
@@ -50,16 +49,3 @@ def entry_point_info(solution: str, entry_points: Sequence[str]) -> list[TestInf
             )
         )
     return found
-
-
-def state_entry_points(question: str, info: Sequence[TestInfo]) -> str:
-    """The question, completed by the declarations of those entry points that it does not name.
-
-    A question whose tests import a name that it never mentions cannot be answered; in KodCode only about 8%
-    of the questions name theirs.
-    """
-    unnamed = [item for item in info if not re.search(rf"\b{re.escape(item.function_name)}\b", question)]
-    if not unnamed:
-        return question
-    declarations = "\n\n".join(item.function_declaration for item in unnamed)
-    return f"{question}\n\nYour solution must define:\n\n```python\n{declarations}\n```"

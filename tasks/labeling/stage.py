@@ -1,42 +1,84 @@
-"""The shard task of labelling: questions, attempts and verdicts in, labelled triplets out."""
+"""The shard tasks of labelling: wrong tests are mended once, then attempts and evidence become labelled triplets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import Outcome, Receipt
-from tasks.labeling.triplets import collect_tries, label
-from tasks.models import Attempt, AttemptVerdict, Question, Triplet
-from tasks.run import Run, StageName
+from tasks.labeling.mending import ACCOUNT, Mendable, mendable, read_rewrite, rewrite_request, without_wrong
+from tasks.labeling.triplets import Try, collect_tries, label
+from tasks.models import Attempt, CrossCheck, Question, Triplet
+from tasks.rounds import History, Rounds, answered, question_of
+from tasks.run import Run, StageName, wire_settings
+from tasks.settings import Mending
 from tasks.shards import RETRIES, report
+from tasks.teachers.clients import shared_client
+
+
+def _tries(history: History) -> dict[str, list[Try]]:
+    return collect_tries(history.attempts, history.verdicts, {one.id: one for one in history.unusable})
+
+
+def _checks(history: History) -> dict[str, CrossCheck]:
+    """The cross-checks of each question, those of its mended tests included."""
+    found: dict[str, CrossCheck] = {}
+    for one in history.crosschecks:
+        before = found.get(one.question_id)
+        found[one.question_id] = (
+            before.model_copy(update={"cells": before.cells + one.cells, "sandbox_s": before.sandbox_s + one.sandbox_s})
+            if before
+            else one
+        )
+    return found
+
+
+@task(task_run_name="mend by {way} {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+def mend_attempts(run: Run, questions: Receipt, rounds: Rounds, way: Mending) -> Receipt:
+    """Mend the tests of those questions of a shard that no attempt settles although their solutions agree."""
+    author = run.teachers.author
+    found = _mendable(run, questions, rounds)
+    requests = [rewrite_request(one, run.config) for one in found] if way is Mending.REWRITE else []
+
+    def work() -> Outcome:
+        if way is Mending.DROP:
+            return Outcome.of([without_wrong(one) for one in found])
+        answers = shared_client(author, run.cache_path).ask_all(requests, run.purpose(ACCOUNT))
+        return Outcome.of([read_rewrite(one, answer, run.config) for one, answer in zip(found, answers, strict=True)])
+
+    depends_on = [questions, *rounds.receipts, way, wire_settings(author) if requests else None]
+    shard = f"{questions.name}-{way}"
+    return report(run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work))
+
+
+def _mendable(run: Run, questions: Receipt, rounds: Rounds) -> list[Mendable]:
+    history = rounds.read(run)
+    tries, checks = _tries(history), _checks(history)
+    asked = run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+    found = (mendable(row, tries.get(row.question_id, []), checks.get(row.question_id)) for row in asked)
+    return [one for one in found if one]
 
 
 @task(task_run_name="label {questions.name}", cache_policy=NO_CACHE, **RETRIES)
-def label_triplets(
-    run: Run,
-    questions: Receipt,
-    attempts: Sequence[Receipt],
-    verdicts: Sequence[Receipt],
-) -> Receipt:
-    """Label one shard of questions.
-
-    Args:
-        attempts: receipts of the shard's attempts, one per round; ``verdicts`` likewise.
-    """
+def label_triplets(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
+    """Label one shard of questions."""
     rules = run.config.verification
 
     def work() -> Outcome:
-        asked = run.stage(StageName.QUESTIONS).rows(questions.name, Question)
-        made = [row for part in attempts for row in run.stage(StageName.ATTEMPTS).rows(part.name, Attempt)]
-        judged = [row for part in verdicts for row in run.stage(StageName.VERDICTS).rows(part.name, AttemptVerdict)]
-        unusable = {
-            reject.id: reject for part in attempts for reject in run.stage(StageName.ATTEMPTS).rejects(part.name)
-        }
-        tries = collect_tries(made, judged, unusable)
-        return Outcome.of([label(row, tries[row.question_id], rules) for row in asked])
+        history = rounds.read(run)
+        tries, checks = _tries(history), _checks(history)
+        audits = {one.attempt_id: one for one in history.audits}
+        unsolved = Counter(question_of(one.id) for one in answered(history.unsolved))
+        return Outcome.of(
+            [
+                label(
+                    row, tries[row.question_id], rules, checks.get(row.question_id), audits, unsolved[row.question_id]
+                )
+                for row in run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+            ]
+        )
 
-    depends_on = [rules, questions, *attempts, *verdicts]
+    depends_on = [rules.gates, questions, *rounds.receipts]
     return report(run.stage(StageName.TRIPLETS).run_shard(questions.name, Triplet, depends_on, work))

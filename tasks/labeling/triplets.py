@@ -1,4 +1,4 @@
-"""From a question and the verdicts on its attempts to a labelled triplet, or a reject with the evidence.
+"""From a question and all that is known of its attempts to a labelled triplet, or a reject with the evidence.
 
 Pure functions over rows: changing a threshold needs no teacher and no sandbox.
 """
@@ -10,21 +10,31 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tasks.acceptance import explanation, rejection
-from tasks.labeling.difficulty import difficulty
-from tasks.labeling.signatures import entry_point_info, state_entry_points
+from tasks.acceptance import difficulty, explanation, rejection
+from tasks.execution.expected import test_functions
+from tasks.intervals import wilson
+from tasks.labeling.consensus import Consensus, consensus
+from tasks.labeling.quality import measures, rejected_by, value_of
+from tasks.labeling.signatures import entry_point_info
 from tasks.models import (
     NOT_ASKED,
     SCHEMA_VERSION,
     Attempt,
     AttemptVerdict,
+    Audit,
+    CrossCheck,
+    Difficulty,
     Lineage,
+    Measure,
     Metadata,
+    PeerKind,
     Question,
     Reject,
     RejectReason,
+    SolverRate,
     Trial,
     Triplet,
+    Verdict,
 )
 from tasks.settings import Verification
 
@@ -42,6 +52,11 @@ class Try:
     def unasked(self) -> bool:
         """No teacher answered: it says nothing about the question, and counts neither way."""
         return self.unusable is not None and self.unusable.reason in NOT_ASKED
+
+    @property
+    def mended(self) -> bool:
+        """Its tests are those of another attempt, mended: it says nothing about how often the author passes."""
+        return self.attempt is not None and bool(self.attempt.mends)
 
     def outcome(self, rules: Verification) -> RejectReason | None:
         """Why the attempt does not count as passed; None if it does."""
@@ -76,10 +91,91 @@ def licence_of(question: Question) -> str:
     return " AND ".join(sorted({seed.source.licence for seed in question.seeds}))
 
 
-def label(question: Question, tries: Sequence[Try], rules: Verification) -> Triplet | Reject:
-    """Choose the attempt with the best coverage (KodCode's rule) and label the question's difficulty.
+@dataclass(frozen=True)
+class Judged:
+    """A try with what the gates make of it. ``quality`` is empty where it did not pass."""
 
-    Ties go to the attempt with more passing tests, then to the earliest.
+    one: Try
+    outcome: RejectReason | None
+    quality: list[Measure]
+    why: str
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """The better of two attempts has the greater one: fewer doubts, more support, tests that catch more.
+
+        KodCode takes the best covered; coverage decides here among those that are equal in what tells more.
+        """
+        verdict = self.one.verdict
+        assert verdict is not None
+        values = [value_of(self.quality, name) or 0.0 for name in ("support", "agreement", "mutation_score")]
+        covered = [value_of(self.quality, name) or 0.0 for name in ("branch_coverage", "statement_coverage")]
+        doubts = sum(measure.outcome == "caution" for measure in self.quality)
+        return (-doubts, *values, *covered, len(verdict.pair.tests), -self.one.number)
+
+
+def judge_tries(
+    tries: Sequence[Try], check: CrossCheck | None, audits: Mapping[str, Audit], rules: Verification
+) -> list[Judged]:
+    """Put each try to the gates.
+
+    Args:
+        check: cross-checks of the question; None where none were run.
+        audits: by attempt id, of the attempts that were audited.
+    """
+    common = agreed(tries, check)
+    verdicts = {one.verdict.attempt_id: one.verdict for one in tries if one.verdict}
+    found = []
+    for one in tries:
+        outcome, quality, why = one.outcome(rules), [], one.explain(rules)
+        if one.attempt and one.verdict and one.verdict.pair.verdict is Verdict.PASSED:
+            audit, opinion = audits.get(one.attempt.attempt_id), common.of(one.attempt.attempt_id)
+            quality = measures(one.attempt.test, one.attempt.solution, one.verdict, audit, opinion, rules)
+            if outcome is None and (worst := rejected_by(quality)):
+                outcome, why = worst
+            if outcome is None and (lost := lost_coverage(one.verdict, verdicts.get(one.attempt.mends))):
+                outcome, why = RejectReason.LOW_COVERAGE, lost
+        found.append(Judged(one, outcome, quality, why))
+    return found
+
+
+def agreed(tries: Sequence[Try], check: CrossCheck | None) -> Consensus:
+    """The consensus on a question."""
+    attempts = [one.attempt for one in tries if one.attempt]
+    return consensus(
+        check,
+        {attempt.attempt_id: test_functions(attempt.test) for attempt in attempts},
+        {attempt.attempt_id: attempt.mends for attempt in attempts if attempt.mends},
+    )
+
+
+def lost_coverage(mended: AttemptVerdict, before: AttemptVerdict | None) -> str:
+    """What mending the tests of an attempt has cost of their coverage, in words; empty where nothing."""
+    after, first = mended.pair.coverage, before.pair.coverage if before else None
+    if after is None or first is None:
+        return ""
+    if after.branches_hit >= first.branches_hit and after.statements_hit >= first.statements_hit:
+        return ""
+    return (
+        f"the mended tests run {after.statements_hit} statements and {after.branches_hit} branches, "
+        f"those before ran {first.statements_hit} and {first.branches_hit}"
+    )
+
+
+def label(
+    question: Question,
+    tries: Sequence[Try],
+    rules: Verification,
+    check: CrossCheck | None = None,
+    audits: Mapping[str, Audit] | None = None,
+    unsolved: int = 0,
+) -> Triplet | Reject:
+    """Choose the attempt that proves most, and label the question's difficulty.
+
+    Args:
+        check: cross-checks of the question; None where none were run.
+        audits: by attempt id, of the attempts that were audited.
+        unsolved: replies of solvers that hold no solution.
     """
     unasked = [one for one in tries if one.unasked]
     tries = [one for one in tries if not one.unasked]
@@ -87,42 +183,37 @@ def label(question: Question, tries: Sequence[Try], rules: Verification) -> Trip
         last = unasked[-1].unusable
         assert last is not None
         return last.model_copy(update={"id": question.question_id, "response_id": question.call.response_id})
-    outcomes = [one.outcome(rules) for one in tries]
-    passing = [one for one, outcome in zip(tries, outcomes, strict=True) if outcome is None]
-    if not passing:
-        counted = Counter(outcome for outcome in outcomes if outcome is not None)
-        evidence = [
-            {"attempt": one.number, "outcome": outcome, "why": one.explain(rules)}
-            for one, outcome in zip(tries, outcomes, strict=True)
-        ]
-        return Reject(
-            id=question.question_id,
-            subset=question.subset,
-            reason=counted.most_common(1)[0][0],
-            evidence=json.dumps(evidence),
-            response_id=question.call.response_id,
-        )
-    best = max(passing, key=_quality)
-    assert best.attempt is not None and best.verdict is not None
-    pair = best.verdict.pair
-    info = entry_point_info(best.attempt.solution, best.verdict.entry_points)
+    judged = judge_tries(tries, check, audits or {}, rules)
+    standing = [one for one in judged if one.outcome is None]
+    if not standing:
+        return _rejected(question, judged)
+    best = max(standing, key=lambda one: one.rank)
+    attempt, verdict = best.one.attempt, best.one.verdict
+    assert attempt is not None and verdict is not None
+    pair = verdict.pair
+    info = entry_point_info(attempt.solution, verdict.entry_points)
+    first = [one for one in tries if not one.mended]
+    sequence = [int(one.outcome(rules) is None) for one in first]
     return Triplet(
         version=SCHEMA_VERSION,
         style="instruct",
         subset=question.subset,
         question_id=question.question_id,
-        question=state_entry_points(question.question, info),
-        solution=best.attempt.solution,
-        test=best.attempt.test,
+        question=question.question,
+        solution=attempt.solution,
+        test=attempt.test,
         test_info=info,
-        gpt_pass_sequence=[int(outcome is None) for outcome in outcomes],
-        gpt_pass_trial_num=len(passing),
-        gpt_difficulty=difficulty(len(passing), len(tries)),
-        gpt_pass_percentage=len(passing) / len(tries),
-        trials=[_trial(one, rules) for one in tries],
-        chosen_trial=tries.index(best) + 1,
+        gpt_pass_sequence=sequence,
+        gpt_pass_trial_num=sum(sequence),
+        gpt_difficulty=difficulty(sum(sequence), len(sequence)) or Difficulty.HARD,
+        gpt_pass_percentage=sum(sequence) / len(sequence),
+        trials=[_trial(one) for one in judged],
+        chosen_trial=judged.index(best) + 1,
         statement_coverage=pair.coverage.statement_share if pair.coverage else None,
         branch_coverage=pair.coverage.branch_share if pair.coverage else None,
+        mutation_score=value_of(best.quality, "mutation_score"),
+        quality=best.quality,
+        solver=solver_rate(check, attempt.attempt_id, unsolved),
         metadata=Metadata(
             original_instruction=question.question,
             prompt_id=question.call.template,
@@ -138,33 +229,78 @@ def label(question: Question, tries: Sequence[Try], rules: Verification) -> Trip
             question_call=question.call,
             contract_call=question.contract_call,
             rating=question.rating,
-            solution_call=best.attempt.call,
+            solution_call=attempt.call,
             sandbox_backend=pair.backend,
             sandbox_image=pair.image,
             integrity_tier=pair.integrity_tier,
-            control=best.verdict.control,
             tests_passed=[test.test_id for test in pair.tests],
         ),
     )
 
 
-def _quality(one: Try) -> tuple[float, float, int, int]:
-    assert one.verdict is not None
-    coverage = one.verdict.pair.coverage
-    shares = (coverage.branch_share, coverage.statement_share) if coverage else (0.0, 0.0)
-    return (*shares, len(one.verdict.pair.tests), -one.number)
+def _rejected(question: Question, judged: Sequence[Judged]) -> Reject:
+    """No attempt stands: the reason is that of the passed one that proves most, else the commonest outcome."""
+    passed = [one for one in judged if one.quality]
+    outcomes = Counter(one.outcome for one in judged if one.outcome is not None)
+    best = max(passed, key=lambda one: one.rank, default=None)
+    evidence = [
+        {
+            "attempt": one.one.number,
+            "outcome": one.outcome,
+            "why": one.why,
+            "checks": [measure.model_dump() for measure in one.quality],
+        }
+        for one in judged
+    ]
+    return Reject(
+        id=question.question_id,
+        subset=question.subset,
+        reason=best.outcome if best and best.outcome else outcomes.most_common(1)[0][0],
+        evidence=json.dumps(evidence),
+        response_id=question.call.response_id,
+    )
 
 
-def _trial(one: Try, rules: Verification) -> Trial:
-    outcome = one.outcome(rules)
+def solver_rate(check: CrossCheck | None, attempt_id: str, unsolved: int = 0) -> SolverRate | None:
+    """How often solvers passed the tests of an attempt; None where none was asked.
+
+    Args:
+        unsolved: replies without a solution, which are tries that failed; so is a solution without the names that the
+            question states.
+    """
+    if check is None:
+        return None
+    solvers = {peer.id: peer.model for peer in check.peers if peer.kind is PeerKind.SOLVER}
+    verdicts = [cell.verdict for cell in check.cells if cell.solution in solvers and cell.tests == attempt_id]
+    if not verdicts:
+        return None
+    passes, tries = sum(verdict is Verdict.PASSED for verdict in verdicts), len(verdicts) + unsolved
+    low, high = wilson(passes, tries)
+    return SolverRate(
+        passes=passes,
+        tries=tries,
+        rate=passes / tries,
+        low=low,
+        high=high,
+        difficulty=difficulty(passes, tries),
+        models=sorted(set(solvers.values())),
+    )
+
+
+def _trial(found: Judged) -> Trial:
+    one = found.one
     coverage = one.verdict.pair.coverage if one.verdict else None
-    attempt_id = one.attempt.attempt_id if one.attempt else one.unusable.id if one.unusable else ""
-    response_id = one.attempt.call.response_id if one.attempt else one.unusable.response_id if one.unusable else ""
+    call = one.attempt.call if one.attempt else None
+    unusable = one.unusable
     return Trial(
-        file_source=attempt_id,
+        file_source=one.attempt.attempt_id if one.attempt else unusable.id if unusable else "",
         solution_code=one.attempt.solution if one.attempt else "",
         test_code=one.attempt.test if one.attempt else "",
         test_coverage=coverage.branch_share if coverage else None,
-        test_result="passed" if outcome is None else outcome.value,
-        response_id=response_id,
+        test_result="passed" if found.outcome is None else found.outcome.value,
+        quality=found.quality,
+        mends=one.attempt.mends if one.attempt else "",
+        response_id=call.response_id if call else unusable.response_id if unusable else "",
+        prompt_tokens=call.prompt_tokens if call else 0,
+        completion_tokens=call.completion_tokens if call else 0,
     )

@@ -3,7 +3,17 @@
 Stages do not import each other; what passes between them is one of these rows in a Parquet shard.
 """
 
-from tasks.models.dataset import DuplicateDecision, Lineage, Metadata, ReleaseRow, TestInfo, Trial, Triplet
+from tasks.models.dataset import (
+    DuplicateDecision,
+    Lineage,
+    Measure,
+    Metadata,
+    ReleaseRow,
+    SolverRate,
+    TestInfo,
+    Trial,
+    Triplet,
+)
 from tasks.models.sourcing import Call, Provenance, Question, Rating, Seed, SeedGroup
 from tasks.models.verification import (
     Attempt,
@@ -51,6 +61,7 @@ __all__ = [
     "Difficulty",
     "DuplicateDecision",
     "Lineage",
+    "Measure",
     "Metadata",
     "Mutant",
     "Mutation",
@@ -70,6 +81,7 @@ __all__ = [
     "Seed",
     "SeedGroup",
     "Solution",
+    "SolverRate",
     "Split",
     "Subset",
     "TestInfo",

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from tasks.models.sourcing import Call, Provenance, Rating
-from tasks.models.vocabulary import Difficulty, Row, Split, Tier, Verdict
+from tasks.models.vocabulary import Difficulty, Row, Split, Tier
 
 
 class TestInfo(Row):
@@ -19,6 +19,29 @@ class TestInfo(Row):
     parameter_list: str
 
 
+class Measure(Row):
+    """One thing that was measured of an attempt, and what followed from it. Of each, more is better."""
+
+    check: str = Field(description="A gate's name, as in the config.")
+    value: float | None = Field(description="None where it was not measured.")
+    reject_below: float
+    caution_below: float
+    outcome: Literal["met", "caution", "rejected", "not measured"]
+    why: str = Field(description="What was found, in words.")
+
+
+class SolverRate(Row):
+    """How often a solver that saw no tests passed the row's tests."""
+
+    passes: int
+    tries: int
+    rate: float
+    low: float = Field(description="Wilson interval of 95 %.")
+    high: float
+    difficulty: Difficulty | None = Field(description="The label by this rate; None where no try passed.")
+    models: list[str]
+
+
 class Trial(Row):
     """One attempt as released. ``test_result`` is the verdict, or the reject reason of the reply."""
 
@@ -27,7 +50,11 @@ class Trial(Row):
     test_code: str
     test_coverage: float | None
     test_result: str
+    quality: list[Measure] = Field(description="Empty where the attempt did not pass.")
+    mends: str = Field(description="The `file_source` of the trial whose wrong tests were mended; else empty.")
     response_id: str
+    prompt_tokens: int
+    completion_tokens: int
 
 
 class Metadata(Row):
@@ -51,7 +78,6 @@ class Lineage(Row):
     sandbox_backend: str
     sandbox_image: str
     integrity_tier: Tier
-    control: Verdict | None
     tests_passed: list[str]
 
 
@@ -74,6 +100,9 @@ class Triplet(Row):
     chosen_trial: int = Field(description="1-based position in `trials`.")
     statement_coverage: float | None
     branch_coverage: float | None
+    mutation_score: float | None
+    quality: list[Measure] = Field(description="All that was measured of the chosen attempt.")
+    solver: SolverRate | None = Field(description="None where no solver was asked, or its tries could not be judged.")
     metadata: Metadata
     licence: str = Field(description="SPDX expression over the seeds' licences.")
     lineage: Lineage

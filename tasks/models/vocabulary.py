@@ -89,6 +89,17 @@ class RejectReason(StrEnum):
     FLAKY = "flaky"
     VACUOUS_TESTS = "vacuous_tests"
     LOW_COVERAGE = "low_coverage"
+    # attempts passed, and none of them proved enough; the reason is that of the best one
+    WEAK_TESTS = "weak_tests"
+    FEW_TESTS = "few_tests"
+    FEW_ASSERTS = "few_asserts"
+    DUPLICATE_TESTS = "duplicate_tests"
+    TRIVIAL_ASSERTS = "trivial_asserts"
+    COPIED_SOLUTION = "copied_solution"
+    WRONG_TESTS = "wrong_tests"
+    COLLUSION = "collusion"
+    CONTRADICTS_REFERENCE = "contradicts_reference"
+    UNSTATED_NAME = "unstated_name"
     # curation
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
+from typing import Any
 
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from tasks.models import Difficulty
 from tasks.publishing.summary import Summary
 from tasks.run import config_fingerprint, shareable_config
 from tasks.settings import BuildConfig, EndpointKind
@@ -19,10 +22,10 @@ def size_category(rows: int) -> str:
     return next((tag for limit, tag in _SIZES if rows < limit), "1M<n<10M")
 
 
-def _front_matter(config: BuildConfig, summary: Summary) -> str:
+def _front_matter(config: BuildConfig, summary: Summary, files: Sequence[str]) -> str:
     splits = [split for split, count in summary.splits.items() if count]
     licences = sorted(summary.licences)
-    values = {
+    values: dict[str, Any] = {
         "pretty_name": config.release.title,
         "license": licences[0].lower() if len(licences) == 1 else "other",
         "language": ["en"],
@@ -36,19 +39,27 @@ def _front_matter(config: BuildConfig, summary: Summary) -> str:
             }
         ],
     }
+    levels = [level.value for level in Difficulty if any(name.startswith(f"curriculum/{level}-") for name in files)]
+    if levels:
+        paths = [{"split": level, "path": f"curriculum/{level}-*.parquet"} for level in levels]
+        values["configs"].append({"config_name": "curriculum", "data_files": paths})
     if len(licences) > 1:
         values["license_name"] = " AND ".join(licences)
         values["license_link"] = "#licences"
     return yaml.safe_dump(values, sort_keys=False)
 
 
-def dataset_card(config: BuildConfig, summary: Summary) -> str:
-    """The card as Markdown with YAML front matter. Equal runs make equal cards."""
+def dataset_card(config: BuildConfig, summary: Summary, files: Sequence[str]) -> str:
+    """The card as Markdown with YAML front matter. Equal runs make equal cards.
+
+    Args:
+        files: the release's Parquet files.
+    """
     source = (resources.files("tasks.publishing") / "card.md.j2").read_text()
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 - Markdown
     template = environment.from_string(source)
     return template.render(
-        front_matter=_front_matter(config, summary),
+        front_matter=_front_matter(config, summary, files),
         config=config,
         summary=summary,
         is_demo=config.teachers.author.kind is EndpointKind.DEMO,

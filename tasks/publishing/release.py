@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -17,11 +18,13 @@ from tasks.artifacts import Receipt, Store, parquet_bytes
 from tasks.errors import BadInput
 from tasks.models import SCHEMA_VERSION, RejectReason, ReleaseRow, Split
 from tasks.publishing.card import dataset_card
+from tasks.publishing.curriculum import curriculum
 from tasks.publishing.summary import Summary
 from tasks.run import Run, StageName, config_fingerprint
 from tasks.settings import BuildConfig
 
 MANIFEST = "release.json"
+FOLDERS = ("data", "curriculum")
 COLUMNS = [name for name in arrow_schema(ReleaseRow).names if name != "split"]
 
 
@@ -38,7 +41,7 @@ def check_release_free(config: BuildConfig) -> None:
     """
     store = release_store(config)
     if not store.exists(MANIFEST):
-        if strangers := [name for name in store.names() if name not in ("data", "README.md")]:
+        if strangers := [name for name in store.names() if name not in (*FOLDERS, "README.md")]:
             raise BadInput(
                 f"release folder {store.url!r} holds files that are no release of kodforge ({strangers[0]}, …). "
                 f"Choose an empty folder: --set release.path=…"
@@ -120,10 +123,19 @@ def publish(run: Run, summary: Summary) -> dict[str, int]:
             data = parquet_bytes(table)
             store.write(data, name)
             files[name] = hashlib.sha256(data).hexdigest()
-    for stale in store.names("data"):
-        if f"data/{stale}" not in files:
-            store.remove("data", stale)
-    card = dataset_card(run.config, summary).encode()
+    if run.config.release.curriculum:
+        numbers: Counter[str] = Counter()
+        for level, table in curriculum(run, receipts, COLUMNS, size):
+            name = f"curriculum/{level}-{numbers[level]:05d}.parquet"
+            data = parquet_bytes(table)
+            store.write(data, name)
+            files[name] = hashlib.sha256(data).hexdigest()
+            numbers[level] += 1
+    for folder in FOLDERS:
+        for stale in store.names(folder):
+            if f"{folder}/{stale}" not in files:
+                store.remove(folder, stale)
+    card = dataset_card(run.config, summary, sorted(files)).encode()
     store.write(card, "README.md")
     files["README.md"] = hashlib.sha256(card).hexdigest()
     store.write(json.dumps({**state, "sha256": files}, indent=1).encode(), MANIFEST)

@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from tasks.artifacts import Receipt
+from tasks.intervals import kappa
 from tasks.models import Difficulty, Split
 from tasks.run import Run, StageName
 
@@ -18,6 +19,9 @@ FUNNEL = (
     StageName.QUESTIONS,
     StageName.ATTEMPTS,
     StageName.VERDICTS,
+    StageName.SOLUTIONS,
+    StageName.CROSSCHECKS,
+    StageName.AUDITS,
     StageName.TRIPLETS,
     StageName.CURATED,
 )
@@ -37,8 +41,38 @@ class FunnelRow:
 
 
 @dataclass(frozen=True)
+class CheckSummary:
+    """One check over the chosen attempts: how many were measured, what the values are, how many gave a caution."""
+
+    check: str
+    measured: int
+    low: float | None
+    median: float | None
+    caution: int
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The label by the author's own attempts against that by the solver's tries.
+
+    Attributes:
+        kappa: Cohen's; None where one label is all that both say.
+        table: rows are the author's labels, columns the solver's.
+    """
+
+    rows: int
+    kappa: float | None
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class Summary:
-    """What came of a run. ``difficulty`` has a row per subset and the columns easy, medium, hard, fail."""
+    """What came of a run.
+
+    Attributes:
+        difficulty: a row per subset and the columns easy, medium, hard, fail.
+        agreement: None where no solver was asked.
+    """
 
     funnel: list[FunnelRow]
     difficulty: pd.DataFrame
@@ -46,6 +80,8 @@ class Summary:
     splits: dict[str, int]
     licences: dict[str, int]
     models: list[str]
+    checks: list[CheckSummary]
+    agreement: Agreement | None
 
 
 _UNITS = {
@@ -54,6 +90,9 @@ _UNITS = {
     StageName.QUESTIONS: "question",
     StageName.ATTEMPTS: "attempt",
     StageName.VERDICTS: "attempt",
+    StageName.SOLUTIONS: "solution",
+    StageName.CROSSCHECKS: "question",
+    StageName.AUDITS: "attempt",
     StageName.TRIPLETS: "question",
     StageName.CURATED: "triplet",
 }
@@ -64,7 +103,7 @@ def funnel(run: Run) -> list[FunnelRow]:
     rows = []
     for name in FUNNEL:
         manifest = run.stage(name).manifest()
-        if manifest is not None:
+        if manifest is not None and manifest["shards"]:
             counts = {key: manifest[key] for key in ("rows_in", "rows_out", "rejected", "reasons")}
             rows.append(FunnelRow(stage=name.value, unit=_UNITS[name], **counts))
     return rows
@@ -90,7 +129,7 @@ def summarise(run: Run) -> Summary:
         BadInput: a stage has not finished.
     """
     labelled_receipts = run.receipts(StageName.TRIPLETS)
-    labelled = _frame(run, StageName.TRIPLETS, labelled_receipts, ["subset", "gpt_difficulty"])
+    labelled = _frame(run, StageName.TRIPLETS, labelled_receipts, ["subset", "gpt_difficulty", "quality", "solver"])
     failed = pd.DataFrame(
         {"subset": _rejected_subsets(run, StageName.TRIPLETS, labelled_receipts), "gpt_difficulty": FAIL}
     )
@@ -109,4 +148,40 @@ def summarise(run: Run) -> Summary:
         splits={split.value: int((curated["split"] == split.value).sum()) for split in Split},
         licences={str(name): int(count) for name, count in sorted(curated["licence"].value_counts().items())},
         models=sorted(set(calls)),
+        checks=_checks(labelled["quality"]),
+        agreement=_agreement(labelled),
     )
+
+
+def _checks(quality: pd.Series) -> list[CheckSummary]:
+    """The measures of the chosen attempts, by check in the order of the rows."""
+    every = pd.DataFrame([one for measures in quality for one in measures])
+    if every.empty:
+        return []
+    found = []
+    for check, group in every.groupby("check", sort=False):
+        values = group["value"].dropna()
+        found.append(
+            CheckSummary(
+                check=str(check),
+                measured=len(values),
+                low=float(values.quantile(0.1)) if len(values) else None,
+                median=float(values.median()) if len(values) else None,
+                caution=int((group["outcome"] == "caution").sum()),
+            )
+        )
+    return found
+
+
+def _agreement(labelled: pd.DataFrame) -> Agreement | None:
+    asked = labelled[labelled["solver"].notna()]
+    if asked.empty:
+        return None
+    solver = asked["solver"].map(lambda rate: rate["difficulty"] or FAIL)
+    table = pd.crosstab(asked["gpt_difficulty"], solver).reindex(
+        index=[level.value for level in Difficulty],
+        columns=[*(level.value for level in Difficulty), FAIL],
+        fill_value=0,
+    )
+    pairs = list(zip(asked["gpt_difficulty"], solver, strict=True))
+    return Agreement(rows=len(pairs), kappa=kappa(pairs), table=table)

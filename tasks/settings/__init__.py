@@ -24,7 +24,6 @@ from tasks.settings.stages import (
     Release,
     Sandbox,
     TierChoice,
-    Verification,
 )
 from tasks.settings.teachers import (
     Batching,
@@ -41,8 +40,19 @@ from tasks.settings.teachers import (
     Teachers,
     Transport,
 )
+from tasks.settings.verification import (
+    EFFORTS,
+    Effort,
+    Gate,
+    Gates,
+    Mending,
+    Policy,
+    Rigour,
+    Verification,
+)
 
 __all__ = [
+    "EFFORTS",
     "PROFILES",
     "Backend",
     "Batching",
@@ -51,16 +61,22 @@ __all__ = [
     "Category",
     "Curation",
     "Diversity",
+    "Effort",
     "Endpoint",
     "EndpointKind",
+    "Gate",
+    "Gates",
     "Granularity",
     "Layer",
     "Licences",
+    "Mending",
+    "Policy",
     "Prices",
     "Quality",
     "QuestionRules",
     "RateLimits",
     "Release",
+    "Rigour",
     "Role",
     "Route",
     "Sampling",

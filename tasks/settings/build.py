@@ -16,8 +16,9 @@ from pydantic_settings import (
 
 from tasks.settings.section import without_defaults
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
-from tasks.settings.stages import Curation, Release, Sandbox, Verification
+from tasks.settings.stages import Curation, Release, Sandbox
 from tasks.settings.teachers import Budget, Teachers
+from tasks.settings.verification import Verification
 
 PROFILES = Path(__file__).resolve().parents[2] / "deployments" / "profiles"
 

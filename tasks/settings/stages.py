@@ -1,4 +1,4 @@
-"""Verification, sandbox, curation and release."""
+"""Sandbox, curation and release."""
 
 from __future__ import annotations
 
@@ -8,23 +8,6 @@ from enum import StrEnum
 from pydantic import Field
 
 from tasks.settings.section import Section
-
-
-class Verification(Section):
-    """Attempts and what a passing one must prove."""
-
-    attempts: int = Field(10, ge=1, le=100, description="Solution-and-test pairs per question, at most.")
-    stop_after_passes: int | None = Field(
-        None,
-        ge=1,
-        description="Stop asking once so many attempts passed. Empty: always make all attempts, which "
-        "is what the difficulty label needs.",
-    )
-    negative_control: bool = Field(True, description="A pair whose tests also pass a stub is rejected.")
-    min_branch_coverage: float = Field(
-        0.0, ge=0, le=1, description="Gate on the chosen solution's branch coverage; 0 gates nothing."
-    )
-    min_statement_coverage: float = Field(0.0, ge=0, le=1, description="The same for statements.")
 
 
 class Backend(StrEnum):
@@ -72,9 +55,6 @@ class Sandbox(Section):
         description="`auto`: tests and solution in two processes where the tests allow it, else in one. `isolated` "
         "refuses what would need one; `shared` always uses one.",
     )
-    reruns: int = Field(
-        0, ge=0, le=20, description="Runs of each passed pair under other seeds and test orders, to find flaky ones."
-    )
     coverage: bool = Field(True, description="Measure statement and branch coverage of the solution.")
 
 
@@ -102,3 +82,4 @@ class Release(Section):
     path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
     title: str = "Verified coding triplets"
     rows_per_file: int = Field(50_000, ge=1)
+    curriculum: bool = Field(True, description="Write the train rows once more, easiest first.")

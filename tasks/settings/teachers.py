@@ -201,6 +201,7 @@ class Role(StrEnum):
     AUTHOR = "author"
     INSTRUCTOR = "instructor"
     RATER = "rater"
+    SOLVER = "solver"
 
 
 class Teachers(Section):
@@ -213,6 +214,11 @@ class Teachers(Section):
         "completions. Empty: the author.",
     )
     rater: Endpoint | None = Field(None, description="Grades questions (Filter). Empty: the author.")
+    solver: Endpoint | None = Field(
+        None,
+        description="Solves questions without seeing their tests, for `verification.effort.solver_tries`. Empty: "
+        "the author.",
+    )
     prompts: Literal["standard", "small"] = Field(
         "standard", description="`small`: short prompts and constrained decoding, for models under 3B."
     )

@@ -15,10 +15,13 @@ from tasks.errors import BadInput
 from tasks.models import Provenance, Reject, RejectReason, Seed
 from tasks.settings import SeedOptions
 from tasks.sourcing.licences import UNKNOWN_LICENCE, canonical
+from tasks.sourcing.solutions import solution
 from tasks.sourcing.tables import EMBEDDED, Row, Table, open_table
 
-COLUMNS = ("id", "title", "question", "topic", "licence")
+COLUMNS = ("id", "title", "question", "topic", "licence", "solution")
 """Ours. ``question`` must be there; of the others those that the format names."""
+_EXTRAS = ("topic", "licence", "solution")
+"""Ours that are no plain text, and without which a file may still be of a format."""
 _LONGEST_TITLE = 80
 
 
@@ -41,24 +44,39 @@ class Format:
 
 FORMATS: dict[str, Format] = {
     "plain": Format(
-        {"id": "id", "title": "title", "question": "question", "topic": "topic", "licence": "licence"},
+        {
+            "id": "id",
+            "title": "title",
+            "question": "question",
+            "topic": "topic",
+            "licence": "licence",
+            "solution": "solution",
+        },
         required=("id", "title", "question"),
     ),
-    "leetcode": Format({"id": "id", "title": "title", "question": "content", "topic": "difficulty"}),
+    "leetcode": Format(
+        {"id": "id", "title": "title", "question": "content", "topic": "difficulty", "solution": "python"}
+    ),
     "codeforces": Format(
         {"id": "id", "title": "title", "question": "description", "topic": "tags"},
         further={"Input": "input_format", "Output": "output_format", "Examples": "examples", "Note": "note"},
         licence="CC-BY-4.0",
     ),
-    "apps": Format({"id": "problem_id", "question": "question", "topic": "difficulty"}, licence="MIT"),
+    "apps": Format(
+        {"id": "problem_id", "question": "question", "topic": "difficulty", "solution": "solutions"}, licence="MIT"
+    ),
     "taco": Format(
-        {"title": "name", "question": "question", "topic": "tags"}, licence="Apache-2.0 AND MIT AND CC-BY-4.0"
+        {"title": "name", "question": "question", "topic": "tags", "solution": "solutions"},
+        licence="Apache-2.0 AND MIT AND CC-BY-4.0",
     ),
     "code_contests": Format(
-        {"id": "name", "title": "name", "question": "description", "topic": "cf_tags"}, licence="CC-BY-4.0"
+        {"id": "name", "title": "name", "question": "description", "topic": "cf_tags", "solution": "solutions"},
+        licence="CC-BY-4.0",
     ),
-    "package_instruct": Format({"id": "seq_id", "question": "instruction"}, licence="MIT"),
-    "evol_instruct": Format({"question": "instruction", "licence": "licence"}, licence="Apache-2.0"),
+    "package_instruct": Format({"id": "seq_id", "question": "instruction", "solution": "output"}, licence="MIT"),
+    "evol_instruct": Format(
+        {"question": "instruction", "licence": "licence", "solution": "output"}, licence="Apache-2.0"
+    ),
 }
 
 
@@ -162,9 +180,10 @@ def _fitting(table: Table, options: SeedOptions, usual: str) -> Format:
                 f"seeds format {options.format!r} is not known. Choose one of {', '.join(FORMATS)}, or map the columns"
             )
         return FORMATS[options.format]
-    columns = {theirs for ours, theirs in FORMATS[usual].columns.items() if ours not in ("topic", "licence")}
+    columns = {theirs for ours, theirs in FORMATS[usual].columns.items() if ours not in _EXTRAS}
+    mapped = set(options.columns) - {"solution"}
     first = next(table.rows(columns), None)
-    fits = first is not None and not options.columns and columns <= set(first.columns)
+    fits = first is not None and not mapped and columns <= set(first.columns)
     return FORMATS[usual if fits else "plain"]
 
 
@@ -192,7 +211,7 @@ def read_seeds(subset: str, options: SeedOptions, usual: str = "plain") -> Itera
         values = {
             ours: text_of(row, subset, ours, column, ours in found.required)
             for ours, column in theirs.items()
-            if ours not in ("topic", "licence")
+            if ours not in _EXTRAS
         }
         text = values["question"]
         if "question" not in options.columns:
@@ -212,6 +231,7 @@ def read_seeds(subset: str, options: SeedOptions, usual: str = "plain") -> Itera
             title=title,
             topic=first_of(row.values.get(theirs.get("topic", ""))),
             libraries=options.libraries,
+            reference=solution(row.values.get(theirs.get("solution", ""))),
             source=Provenance(origin=table.origin, version=table.version, path=number, licence=own),
         )
 

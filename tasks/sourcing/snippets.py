@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from tasks.models import Provenance, Reject, Seed
 from tasks.settings import Granularity, SeedOptions
 from tasks.sourcing.licences import UNKNOWN_LICENCE, licence_of_text
+from tasks.sourcing.references import cut
 from tasks.sourcing.trees import SourceFile, source_files, told, wanted
 from tasks.syntax import parse
 
@@ -187,5 +188,6 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
                     title=title,
                     topic=topic_of(file.path),
                     libraries=options.libraries,
+                    reference=cut(file.text, piece.name, file.path, options.libraries),
                     source=Provenance(origin=file.origin, version=file.version, path=title, licence=file.licence),
                 )

@@ -64,9 +64,18 @@ def _screen(seed: Seed, entry: Entry, run: Run, spool: Spool) -> Seed | Reject:
         return refuse(RejectReason.EXACT_DUPLICATE, f"the same text as {twin}")
     if found := licences.objection(seed.source.licence, run.config.licences):
         return refuse(*found)
-    if entry.filters.screened and (found := screening.objection(f"{seed.text}\n{seed.context}")):
+    if entry.filters.screened and (found := _objection(seed)):
         return refuse(*found)
     return seed
+
+
+def _objection(seed: Seed) -> tuple[RejectReason, str] | None:
+    """Why a seed goes for what is in its text, or in its reference, which is stored beside it."""
+    if found := screening.objection(f"{seed.text}\n{seed.context}"):
+        return found
+    if seed.reference not in seed.text and (found := screening.objection(seed.reference)):
+        return found[0], f"in its reference: {found[1]}"
+    return None
 
 
 @task(task_run_name="seeds of {subset}", cache_policy=NO_CACHE, **RETRIES)

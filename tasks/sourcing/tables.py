@@ -25,6 +25,8 @@ EMBEDDED = "embedded:"
 ENDINGS = (".parquet", ".arrow", ".jsonl", ".json", ".csv")
 _PACKED = {".zst": "zstd", ".gz": "gzip", ".bz2": "bz2"}
 _BATCH = 256
+_BATCH_BYTES = 4 << 20
+"""Of a batch of Parquet, about: rows with all their solutions may be a megabyte each."""
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
 
@@ -188,9 +190,10 @@ def _read(name: str, shown: str, raw: IO[bytes], columns: Collection[str] | None
     try:
         match ending:
             case ".parquet":
-                names = pq.read_schema(stream).names
-                wanted = None if columns is None else [one for one in names if one in columns]
-                return names, _told(shown, ending, parquet_rows(stream, _BATCH, wanted))
+                told = pq.read_metadata(stream)
+                names = told.schema.to_arrow_schema().names
+                wanted = names if columns is None else [one for one in names if one in columns]
+                return names, _told(shown, ending, parquet_rows(stream, _at_once(told, wanted), wanted))
             case ".arrow":
                 return _arrow(shown, stream, columns)
             case ".jsonl":
@@ -201,6 +204,14 @@ def _read(name: str, shown: str, raw: IO[bytes], columns: Collection[str] | None
                 return (), _told(shown, ending, _csv(shown, stream))
     except pa.ArrowInvalid as error:
         raise BadInput(f"{shown} is no valid {ending} file: {error}. Write it again") from error
+
+
+def _at_once(told: pq.FileMetaData, columns: Collection[str]) -> int:
+    """How many rows of a Parquet file make a small batch."""
+    groups = (told.row_group(number) for number in range(told.num_row_groups))
+    parts = (group.column(number) for group in groups for number in range(group.num_columns))
+    size = sum(part.total_uncompressed_size for part in parts if part.path_in_schema.partition(".")[0] in columns)
+    return max(1, min(_BATCH, _BATCH_BYTES * told.num_rows // max(1, size)))
 
 
 def _told(shown: str, ending: str, rows: Iterator[Any]) -> Iterator[Any]:

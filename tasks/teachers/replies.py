@@ -169,17 +169,20 @@ def code(text: str) -> str:
     return f"{body}\n" if body.strip() else ""
 
 
+def parse_code(text: str, name: str) -> str | Malformed:
+    """The code in a section of a reply. Whether it parses as Python is the sandbox's to say."""
+    raw = section(text, name)
+    if raw is None:
+        return Malformed(f"the reply has no {name} section")
+    return code(raw) or Malformed(f"the {name} section is empty")
+
+
 def parse_pair(text: str) -> tuple[str, str] | Malformed:
-    """Solution and tests of a reply, each as code. Whether they parse as Python is the sandbox's to say."""
-    found = {}
-    for name in ("Solution", "Test"):
-        raw = section(text, name)
-        if raw is None:
-            return Malformed(f"the reply has no {name} section")
-        found[name] = code(raw)
-        if not found[name]:
-            return Malformed(f"the {name} section is empty")
-    return found["Solution"], found["Test"]
+    """Solution and tests of a reply, each as code."""
+    solution, test = parse_code(text, "Solution"), parse_code(text, "Test")
+    if isinstance(solution, Malformed):
+        return solution
+    return test if isinstance(test, Malformed) else (solution, test)
 
 
 def clean_question(text: str) -> str:

@@ -19,8 +19,8 @@ NO_TRANSCRIPT = (
     "I am kodforge's demo teacher and answer from transcripts only; there is none for this prompt. "
     "Use the demo profile's seeds, or another endpoint."
 )
-_RATES, _NAMES = '"quality"', "<|Signature Begin|>"
-"""What of the prompts tells that a question is to be rated, or to be given a signature."""
+_RATES, _NAMES, _SOLVES, _TESTS = '"quality"', "<|Signature Begin|>", "<|Solution Begin|>", "<|Test Begin|>"
+"""What of the prompts tells what is asked about a question: a rating, a signature, a solution, tests."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,26 @@ def _signature_reply(entry: dict[str, Any]) -> Reply:
     return Reply(f"<|Signature Begin|>\n{found[1]}: ...\n<|Signature End|>\n")
 
 
+def _solver_reply(entry: dict[str, Any], seed: int) -> Reply:
+    """What the entry gives for solvers, else the solutions of its attempts in turn."""
+    solutions = entry.get("solver") or [one["solution"] for one in entry["attempts"] if "solution" in one]
+    return Reply(f"<|Solution Begin|>\n```python\n{solutions[seed % len(solutions)]}```\n<|Solution End|>\n")
+
+
+def _tests_reply(entry: dict[str, Any]) -> Reply:
+    """The tests that an entry gives for those who ask for better ones."""
+    if "mended" not in entry:
+        return Reply("I can see nothing wrong with these tests.")
+    return Reply(f"<|Test Begin|>\n```python\n{entry['mended']}```\n<|Test End|>\n")
+
+
 class Transcripts:
     """Replies by request.
 
     Args:
         entries: dicts with ``id``; ``prefix`` or ``match``; ``question`` and ``attempts``, or ``reply``, or ``error``;
-            perhaps ``rating`` and ``signature``, the answers to further calls about that question.
+            perhaps ``rating``, ``signature``, ``solver`` (a list of solutions) and ``mended`` (tests), the answers to
+            further calls about that question.
     """
 
     def __init__(self, entries: Iterable[dict[str, Any]]) -> None:
@@ -116,6 +130,10 @@ class Transcripts:
                 return _rating_reply(entry)
             if _NAMES in prompt:
                 return _signature_reply(entry)
+            if _TESTS not in prompt:
+                return _solver_reply(entry, seed)
+            if _SOLVES not in prompt:
+                return _tests_reply(entry)
             return Reply(_pair_reply(entry, entry["attempts"][seed % len(entry["attempts"])]))
         places = [(prompt.find(entry["match"]), -len(entry["match"]), entry["id"], entry) for entry in self._by_match]
         found = min((place for place in places if place[0] >= 0), default=None, key=lambda place: place[:3])

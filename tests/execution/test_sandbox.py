@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.pool import SandboxPool, check_sandbox
+from tasks.execution.pool import Look, SandboxPool, check_sandbox
 from tasks.models import Pair, PairFile, Tier, Verdict
 from tasks.settings import Backend, Sandbox
 from tests.conftest import sandbox_settings
@@ -22,11 +23,11 @@ GOOD = "def f(x):\n    return x + 1\n"
 
 
 def judged(pool: SandboxPool, solution: str, test: str = TEST, **more):
-    return pool.run(Pair(id="case", solution=solution, test=test, **more), coverage=False)
+    return pool.run(Pair(id="case", solution=solution, test=test, **more))
 
 
 def test_right_pair_passes_with_outcomes_and_figures(pool):
-    verdict = pool.run(Pair(id="case", solution=GOOD, test=TEST), coverage=True)
+    verdict = pool.run(Pair(id="case", solution=GOOD, test=TEST), Look(coverage=True))
     assert (verdict.verdict, verdict.reason) == (Verdict.PASSED, "all 1 tests passed")
     assert [(test.test_id, test.outcome) for test in verdict.tests] == [("test_f", "passed")]
     assert verdict.wall_s > 0
@@ -36,7 +37,7 @@ def test_right_pair_passes_with_outcomes_and_figures(pool):
 
 def test_branch_coverage_is_measured(pool):
     solution = "def f(x):\n    if x > 0:\n        return x + 1\n    return 0\n"
-    covered = pool.run(Pair(id="case", solution=solution, test=TEST), coverage=True).coverage
+    covered = pool.run(Pair(id="case", solution=solution, test=TEST), Look(coverage=True)).coverage
     assert (covered.statements, covered.statements_hit, covered.branches, covered.branches_hit) == (4, 3, 2, 1)
 
 
@@ -50,7 +51,7 @@ def test_coverage_goes_on_where_solution_and_tests_call_each_other(pool):
         "from solution import apply, down, inc\n\n\ndef test_f():\n"
         "    assert apply(lambda x: 10 * inc(x), 1) == 'big'\n    assert [inc(n) for n in down(2)] == [3, 2]\n"
     )
-    found = pool.run(Pair(id="case", solution=solution, test=test), coverage=True)
+    found = pool.run(Pair(id="case", solution=solution, test=test), Look(coverage=True))
     assert (found.verdict, found.integrity_tier) == (Verdict.PASSED, Tier.ISOLATED)
     assert found.coverage.model_dump() == {"statements": 13, "statements_hit": 11, "branches": 6, "branches_hit": 4}
 
@@ -117,9 +118,108 @@ def test_sandbox_checks_itself(pool):
 
 def test_many_pairs_at_once_keep_their_order(pool):
     pairs = [Pair(id=str(n), solution=GOOD if n % 3 else "def f(x):\n    return x\n", test=TEST) for n in range(30)]
-    found = pool.run_all(pairs, coverage=False)
+    found = pool.run_all(pairs)
     assert [verdict.id for verdict in found] == [pair.id for pair in pairs]
     assert [verdict.verdict is Verdict.PASSED for verdict in found] == [bool(n % 3) for n in range(30)]
+
+
+PLAIN = "from solution import f\ndef test_a():\n    assert f(1) == 2\ndef test_b():\n    assert f(1) == 3\ndef test_c():\n    f(None)\n"
+UNDER_PYTEST = (
+    "import unittest\nfrom solution import f\nclass T(unittest.TestCase):\n    def test_a(self):\n        assert f(1) == 2\n"
+    "    def test_b(self):\n        assert f(1) == 3\n    def test_c(self):\n        f(None)\n"
+)
+FIXTURE = (
+    "import pytest\nfrom solution import f\n@pytest.fixture\ndef broken():\n    return 1 / 0\n"
+    "def test_a():\n    assert f(1) == 2\ndef test_b(broken):\n    pass\ndef test_c():\n    f(None)\n"
+)
+SKIPS = UNDER_PYTEST.replace("assert f(1) == 3", "self.skipTest('later')").replace("f(None)", "assert f(1) == 3")
+OWN_PROCESS = "import os\n"
+"""Tests that import it share their process with the solution."""
+
+
+@pytest.mark.parametrize("more", ["", OWN_PROCESS], ids=["isolated", "shared"])
+@pytest.mark.parametrize(
+    ("test", "verdict", "outcomes"),
+    [
+        (PLAIN, Verdict.FAILED, ["passed", "failed"]),
+        (UNDER_PYTEST, Verdict.FAILED, ["passed", "failed"]),
+        (FIXTURE, Verdict.ERROR, ["passed", "error"]),
+        (SKIPS, Verdict.FAILED, ["passed", "skipped", "failed"]),
+        ("1 / 0\n" + PLAIN, Verdict.ERROR, []),
+        (f"{PLAIN}    raise SystemExit\n", Verdict.FAILED, ["passed", "failed"]),
+        (PLAIN.replace("f(1) == 3", "f(1) == 2").replace("f(None)", "pass"), Verdict.PASSED, ["passed"] * 3),
+    ],
+)
+def test_a_look_for_the_first_failure_ends_there(pool, more, test, verdict, outcomes):
+    hangs = "def f(x):\n    while x is None:\n        pass\n    return x + 1\n"
+    look = Look(first_failure=True)
+    found = pool.run(Pair(id="case", solution=hangs, test=more + test), look)
+    assert (found.verdict, [outcome.outcome for outcome in found.tests]) == (verdict, outcomes), found.reason
+    assert found.integrity_tier is (Tier.SHARED if more else Tier.ISOLATED)
+    if verdict is Verdict.FAILED:
+        assert found.reason.startswith(f"1 of {len(outcomes)} tests failed, first ")
+
+
+def test_a_program_ends_at_its_first_wrong_output(pool):
+    solution = "n = int(input())\nwhile n == 3:\n    pass\nprint(n)\n"
+    io = [{"stdin": f"{number}\n", "stdout": wanted} for number, wanted in ((1, "1"), (2, "4"), (3, "3"))]
+    found = pool.run(Pair(id="case", solution=solution, io=io), Look(first_failure=True))
+    assert (found.verdict, [test.outcome for test in found.tests]) == (Verdict.FAILED, ["passed", "failed"])
+
+
+@pytest.mark.parametrize(("wall_s", "verdict"), [(0.3, Verdict.TIMEOUT), (2.5, Verdict.PASSED), (None, Verdict.PASSED)])
+def test_a_look_may_have_a_wall_time_of_its_own(pool, wall_s, verdict):
+    slow = "import time\ndef f(x):\n    time.sleep(0.6)\n    return x + 1\n"
+    found = pool.run(Pair(id="case", solution=slow, test=TEST), Look(wall_s=wall_s))
+    assert found.verdict is verdict
+    assert found.sandbox_s == found.wall_s < 2.5
+
+
+def test_looks_of_many_pairs_may_differ(pool):
+    slow = Pair(id="slow", solution="import time\ndef f(x):\n    time.sleep(0.6)\n    return x + 1\n", test=TEST)
+    looks = [Look(wall_s=0.3), Look(coverage=True), Look()]
+    found = list(pool.run_each((slow, look) for look in looks))
+    assert [row.verdict for row in found] == [Verdict.TIMEOUT, Verdict.PASSED, Verdict.PASSED]
+    assert [row.coverage is not None for row in found] == [False, True, False]
+
+
+def test_who_has_seen_enough_leaves_the_rest_unrun(pool):
+    taken = []
+
+    def jobs():
+        for number in range(1000):
+            taken.append(number)
+            yield Pair(id=str(number), solution=GOOD, test=TEST), Look()
+
+    verdicts = pool.run_each(jobs())
+    assert next(verdicts).id == "0"
+    verdicts.close()
+    assert len(taken) < 50
+    assert judged(pool, GOOD).verdict is Verdict.PASSED
+
+
+def test_boxes_do_not_pile_up():
+    """Each re-run takes a box of its own."""
+
+    def boxes() -> int:
+        return len([child for child in psutil.Process().children() if child.name() == "bwrap"])
+
+    others = boxes()
+    with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP).model_copy(update={"slots": 1})) as pool:
+        assert pool.run(Pair(id="case", solution=GOOD, test=TEST), Look(reruns=15)).verdict is Verdict.PASSED
+        assert 1 < boxes() - others <= 12
+    assert boxes() == others
+
+
+def test_seconds_in_the_sandbox_count_every_run(pool):
+    """What the tests of a pair were tried with in vain counts as well: without pytest, then in two processes."""
+    test = (
+        "import pytest, time\nfrom solution import f\n\nclass TestF:\n    def test_f(self):\n        time.sleep(0.2)\n"
+        "        f(lambda: 0).fly\n        pytest.skip('x')\n"
+    )
+    found = judged(pool, "class A:\n    fly = 1\ndef f(x):\n    return A()\n", test)
+    assert found.verdict is Verdict.SKIPPED
+    assert found.sandbox_s > found.wall_s + 0.2 > 0.4
 
 
 # Two attacks give right answers where the kernel lets a user signal his own PID 1, which has no effect.
@@ -133,7 +233,7 @@ from tests.hostile.attacks import ALL
 check_sandbox(Sandbox(backend="bubblewrap", slots=1))
 with SandboxPool(Sandbox(backend="bubblewrap", **LIMITS)) as pool:
     pairs = [Pair(id=attack.name, solution=attack.solution, test=attack.test) for attack in ALL]
-    rows = pool.run_all(pairs, coverage=False)
+    rows = pool.run_all(pairs)
 judged = [(a, row) for a, row in zip(ALL, rows, strict=True) if a.name not in ("kills its parent", "kills PID 1")]
 print(len(rows), [a.name for a, row in judged if row.verdict == "passed" and "passed" not in a.expected(row.integrity_tier)])
 """
@@ -195,7 +295,7 @@ SIGN = (
 
 def program(pool, solution, *runs, coverage=False):
     io = [{"stdin": f"{number}\n", "stdout": word} for number, word in runs]
-    return pool.run(Pair(id="case", solution=solution, io=io), coverage)
+    return pool.run(Pair(id="case", solution=solution, io=io), Look(coverage=coverage))
 
 
 def test_coverage_of_a_program_is_that_of_all_its_runs(pool):

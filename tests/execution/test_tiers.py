@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tasks.execution.expected import is_plain
-from tasks.execution.pool import SandboxPool
+from tasks.execution.pool import Look, SandboxPool
 from tasks.execution.tiers import forging_means, why_shared
 from tasks.models import Coverage, Pair, Tier, Verdict
 from tasks.settings import Backend, TierChoice
@@ -25,7 +25,7 @@ def verdicts() -> Iterator[dict[TierChoice, dict[str, tuple[Verdict, Tier, str, 
     for tier in (TierChoice.AUTO, TierChoice.SHARED):
         update = {"tier": tier, "wall_s": 30, "memory_mb": 1024, "processes": 64}
         with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP).model_copy(update=update)) as pool:
-            rows = pool.run_all([*RIGHT, *WRONG], coverage=True)
+            rows = pool.run_all([*RIGHT, *WRONG], Look(coverage=True))
         found[tier] = {row.id: (row.verdict, row.integrity_tier, row.reason, row.coverage) for row in rows}
     yield found
 
@@ -90,49 +90,11 @@ def test_isolated_alone_refuses_what_does_not_fit():
     settings = sandbox_settings(Backend.BUBBLEWRAP).model_copy(update={"tier": TierChoice.ISOLATED, "slots": 1})
     test = "from solution import f\ndef test_f(capsys):\n    assert f(1) == 2\n"
     with SandboxPool(settings) as pool:
-        found = pool.run(Pair(id="x", solution="def f(x):\n    return x + 1\n", test=test), coverage=False)
+        found = pool.run(Pair(id="x", solution="def f(x):\n    return x + 1\n", test=test))
     assert (found.verdict, found.reason) == (
         Verdict.ERROR,
         "the tests cannot be isolated from the solution: line 2: uses the fixture capsys",
     )
-
-
-@pytest.mark.parametrize(
-    ("name", "solution", "test"),
-    [
-        ("hash seed", "def f():\n    return list({'a', 'b', 'c', 'd', 'e'})\n", "assert f() == {order}"),
-        ("order", "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n", ""),
-        (
-            "randomness",
-            "import random\ndef f():\n    return random.random()\n",
-            "assert f() < 0.9999999 and f() == {value}",
-        ),
-    ],
-)
-def test_flaky_pairs_are_found(name, solution, test):
-    """A pair that passes as written, and not under other seeds or in another order."""
-    settings = sandbox_settings(Backend.BUBBLEWRAP).model_copy(update={"slots": 1, "reruns": 4})
-    if name == "order":
-        tests = "from solution import f\n" + "".join(
-            f"def test_{n}():\n    assert f({n}) == {n + 1}\n" for n in range(5)
-        )
-    else:
-        look = SandboxPool(settings.model_copy(update={"reruns": 0}))
-        with look:
-            shown = "from solution import f\ndef test_f():\n    assert repr(f()) == ''\n"
-            said = look.run(Pair(id="x", solution=solution, test=shown), coverage=False).reason
-        value = (
-            said.split('assert "')[-1].split('"')[0] if 'assert "' in said else said.split("assert '")[-1].split("'")[0]
-        )
-        tests = f"from solution import f\ndef test_f():\n    assert repr(f()) == {value!r}\n"
-    with SandboxPool(settings) as pool:
-        assert pool.run(Pair(id="x", solution=solution, test=tests), coverage=False).verdict is Verdict.FLAKY
-        steady = Pair(
-            id="y",
-            solution="def f():\n    return 1\n",
-            test="from solution import f\ndef test_f():\n    assert f() == 1\n",
-        )
-        assert pool.run(steady, coverage=False).verdict is Verdict.PASSED
 
 
 def test_the_run_without_pytest_finds_what_pytest_finds(monkeypatch):
@@ -142,9 +104,9 @@ def test_the_run_without_pytest_finds_what_pytest_finds(monkeypatch):
     assert len([pair for pair in pairs if "parametrize" in pair.test]) > 20
     found = []
     for plain in (True, False):
-        monkeypatch.setattr("tasks.execution.pool.is_plain", lambda source, plain=plain: plain)
+        monkeypatch.setattr("tasks.execution.examination.is_plain", lambda source, plain=plain: plain)
         with SandboxPool(settings) as pool:
-            rows = pool.run_all(pairs, coverage=False)
+            rows = pool.run_all(pairs)
         found.append({row.id: [(test.test_id, test.outcome) for test in row.tests] for row in rows})
     assert found[0] == found[1]
 
@@ -156,7 +118,7 @@ def test_what_failed_is_told_with_its_values():
         "def test_raises():\n    f(None)\n"
     )
     with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP)) as pool:
-        row = pool.run(Pair(id="x", solution="def f(x):\n    return [x + 1]\n", test=test), coverage=False)
+        row = pool.run(Pair(id="x", solution="def f(x):\n    return [x + 1]\n", test=test))
     assert [test.message for test in row.tests] == [
         "line 4: AssertionError: assert [3] == [1, 2]",
         "line 7: AssertionError: assert not f(3)",

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from flows.verify_pairs import verify_pairs
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file, verify_one
 from tasks.models import PairVerdict, Verdict
@@ -126,6 +127,30 @@ def test_killed_run_goes_on_from_its_parts(tmp_path, monkeypatch):
     assert kept == finished
     assert [row["id"] for row in pq.read_table(out).to_pylist()] == [row["id"] for row in rows]
     assert not parts.exists()
+
+
+def test_reruns_find_flaky_pairs_and_judge_unfinished_parts_anew(tmp_path):
+    solution = "seen = []\ndef f(x):\n    seen.append(x)\n    return len(seen)\n"
+    test = "from solution import f\ndef test_a():\n    assert f(0) == 1\ndef test_b():\n    assert f(0) == 2\n"
+    rows = [{"id": "order", "solution": solution, "test": test}, ROWS[0]]
+    path, out = write(tmp_path / "pairs.jsonl", rows), tmp_path / "out.parquet"
+
+    def stop(done):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        verify_file(path, out, SETTINGS, stop)
+    assert verify_file(path, out, SETTINGS, reruns=1) == {Verdict.FLAKY: 1, Verdict.PASSED: 1}
+    flaky, good = pq.read_table(out).to_pylist()
+    assert (flaky["flaky_over"], good["flaky_over"]) == (["order"], [])
+    assert flaky["reason"].startswith("passed, but under another order of tests failed: 2 of 2 tests failed")
+    assert flaky["sandbox_s"] > good["sandbox_s"] > good["wall_s"] > 0
+    assert verify_one(write(tmp_path / "pair.jsonl", rows[:1]), SETTINGS, reruns=1).verdict is Verdict.FLAKY
+
+
+def test_the_form_of_the_flow_shows_the_bounds_of_reruns():
+    shown = verify_pairs.parameters.properties["reruns"]
+    assert (shown["default"], shown["minimum"], shown["maximum"]) == (0, 0, 20)
 
 
 def test_programs_are_judged_by_their_output(tmp_path):

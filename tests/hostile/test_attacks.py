@@ -29,9 +29,9 @@ def pools(request: pytest.FixtureRequest) -> Iterator[dict[Tier, SandboxPool]]:
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("attack", ALL, ids=lambda attack: attack.name)
 def test_attack_gets_its_verdict_and_the_next_case_is_untouched(pools, attack: Attack, tier: Tier):
-    found = pools[tier].run(Pair(id="attack", solution=attack.solution, test=attack.test), coverage=False)
+    found = pools[tier].run(Pair(id="attack", solution=attack.solution, test=attack.test))
     assert found.verdict in attack.expected(tier), found.reason
-    after = pools[tier].run(Pair(id="after", solution=GOOD, test=TEST), coverage=False)
+    after = pools[tier].run(Pair(id="after", solution=GOOD, test=TEST))
     assert after.verdict is Verdict.PASSED, after.reason
     assert not Path("/usr/planted").exists()
 
@@ -45,10 +45,10 @@ def test_a_pass_in_the_weaker_tier_is_marked(pools):
     fooled = [attack for attack in ALL if Verdict.PASSED in attack.expected(Tier.SHARED) and attack.shared]
     assert fooled
     for attack in fooled:
-        found = pools[Tier.SHARED].run(Pair(id="x", solution=attack.solution, test=attack.test), coverage=False)
+        found = pools[Tier.SHARED].run(Pair(id="x", solution=attack.solution, test=attack.test))
         assert (found.integrity_tier, found.tier_reason) == (Tier.SHARED, "asked for")
         assert (
-            pools[Tier.ISOLATED].run(Pair(id="x", solution=attack.solution, test=attack.test), coverage=False).verdict
+            pools[Tier.ISOLATED].run(Pair(id="x", solution=attack.solution, test=attack.test)).verdict
             is not Verdict.PASSED
         )
 
@@ -74,8 +74,8 @@ def f(x):
 def test_nothing_of_a_case_reaches_the_next(pools):
     pool = pools[Tier.ISOLATED]
     for _ in range(3):
-        assert pool.run(Pair(id="plant", solution=PLANT, test=TEST), coverage=False).verdict is Verdict.PASSED
-        found = pool.run(Pair(id="look", solution=LOOK, test=TEST), coverage=False)
+        assert pool.run(Pair(id="plant", solution=PLANT, test=TEST)).verdict is Verdict.PASSED
+        found = pool.run(Pair(id="look", solution=LOOK, test=TEST))
         assert found.verdict is Verdict.PASSED, found.reason
 
 
@@ -99,6 +99,6 @@ def f(x):
 """
     pool = pools[Tier.ISOLATED]
     for _ in range(3):
-        assert pool.run(Pair(id="right", solution=right, test=test), coverage=False).verdict is Verdict.PASSED
-        found = pool.run(Pair(id="thief", solution=thief, test=test), coverage=False)
+        assert pool.run(Pair(id="right", solution=right, test=test)).verdict is Verdict.PASSED
+        found = pool.run(Pair(id="thief", solution=thief, test=test))
         assert found.verdict is Verdict.FAILED, found.reason

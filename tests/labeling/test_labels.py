@@ -1,137 +1,31 @@
-"""Difficulty, the choice of the attempt, and what the row says of its entry points."""
+"""The choice of the attempt, what the gates make of it, and what the row says of its entry points."""
 
 import json
 
-import pytest
+from tasks.labeling.signatures import entry_point_info
+from tasks.labeling.triplets import label
+from tasks.models import Audit, Mutant, Mutation, Reject, RejectReason, Triplet, Verdict
+from tasks.settings import Gate, Gates, Verification
+from tests.labeling.rows import QUESTION_ID, attempt, matrix, question, tries, verdict
 
-from tasks.acceptance import settled
-from tasks.labeling.difficulty import difficulty
-from tasks.labeling.signatures import entry_point_info, state_entry_points
-from tasks.labeling.triplets import collect_tries, label
-from tasks.models import (
-    Attempt,
-    AttemptVerdict,
-    Call,
-    Coverage,
-    PairVerdict,
-    Provenance,
-    Question,
-    Reject,
-    RejectReason,
-    Seed,
-    Subset,
-    Tier,
-    Triplet,
-    Verdict,
-)
-from tasks.settings import Verification
-
-CALL = Call(response_id="r", model="m", template="solve@0", sampling="{}", prompt_tokens=1, completion_tokens=1)
 RULES = Verification(attempts=4)
 
 
-def question(text: str = "Write `double(x)`.") -> Question:
-    seed = Seed(
-        seed_id="s",
-        subset=Subset.DOCS,
-        text="t",
-        title="t",
-        libraries=["pandas==3.0"],
-        source=Provenance(origin="pandas", version="3.0", path="p", licence="BSD-3-Clause"),
-    )
-    return Question(
-        question_id="Docs_00000001_I",
-        subset=Subset.DOCS,
-        method="documents",
-        number=1,
-        question=text,
-        seeds=[seed],
-        call=CALL,
-    )
+def audit(number: int, killed: int, run: int = 10) -> dict[str, Audit]:
+    survivors = [Mutant(line=2, operator="AOR", before="2 * x", after="2 + x")] * (run - killed)
+    name = f"{QUESTION_ID}/{number}"
+    found = Mutation(made=run, run=run, killed=killed, timed_out=0, survivors=survivors)
+    return {name: Audit(attempt_id=name, question_id=QUESTION_ID, attempt=number, mutation=found, sandbox_s=0)}
 
 
-def attempt(number: int, solution: str = "def double(x):\n    return 2 * x\n") -> Attempt:
-    return Attempt(
-        attempt_id=f"Docs_00000001_I/{number}",
-        question_id="Docs_00000001_I",
-        attempt=number,
-        solution=solution,
-        test="from solution import double\n\ndef test_it():\n    assert double(1) == 2\n",
-        call=CALL,
-    )
+def value(row: Triplet, check: str):
+    return next(one for one in row.quality if one.check == check)
 
 
-def verdict(number: int, outcome: Verdict, branches_hit: int = 4, control: Verdict | None = Verdict.FAILED):
-    pair = PairVerdict(
-        id=str(number),
-        verdict=outcome,
-        reason=f"because {outcome}",
-        integrity_tier=Tier.SHARED,
-        tier_reason="",
-        imported=[],
-        tests=[],
-        coverage=Coverage(statements=4, statements_hit=4, branches=4, branches_hit=branches_hit),
-        wall_s=0,
-        cpu_s=0,
-        peak_mb=0,
-        output="",
-        backend="b",
-        image="i",
-    )
-    return AttemptVerdict(
-        attempt_id=f"Docs_00000001_I/{number}",
-        question_id="Docs_00000001_I",
-        attempt=number,
-        pair=pair,
-        entry_points=["double"],
-        control=control,
-    )
-
-
-def tries(*verdicts: AttemptVerdict, unusable: tuple[int, ...] = ()):
-    rejects = {
-        f"Docs_00000001_I/{number}": Reject(
-            id=f"Docs_00000001_I/{number}",
-            subset=Subset.DOCS,
-            reason=RejectReason.MALFORMED_REPLY,
-            evidence="prose",
-        )
-        for number in unusable
-    }
-    return collect_tries([attempt(found.attempt) for found in verdicts], verdicts, rejects)["Docs_00000001_I"]
-
-
-@pytest.mark.parametrize(
-    ("passes", "attempts", "label"),
-    [
-        (3, 3, "easy"),
-        (2, 3, "medium"),
-        (1, 3, "medium"),
-        (7, 10, "easy"),
-        (6, 10, "medium"),
-        (3, 10, "hard"),
-        (1, 4, "hard"),
-    ],
-)
-def test_difficulty_by_the_share_of_passing_attempts(passes, attempts, label):
-    assert difficulty(passes, attempts) == label
-
-
-@pytest.mark.parametrize(("passes", "attempts"), [(0, 3), (4, 3)])
-def test_difficulty_of_the_impossible_is_an_error(passes, attempts):
-    with pytest.raises(ValueError, match=f"got {passes} of {attempts}"):
-        difficulty(passes, attempts)
-
-
-def test_best_covered_attempt_is_kept_and_all_trials_stay():
+def test_of_equal_attempts_the_best_covered_is_kept_and_all_trials_stay():
     row = label(
         question(),
-        tries(
-            verdict(1, Verdict.PASSED, 3),
-            verdict(2, Verdict.PASSED, 4),
-            verdict(3, Verdict.FAILED),
-            unusable=(4,),
-        ),
+        tries(verdict(1, branches_hit=3), verdict(2), verdict(3, Verdict.FAILED), unusable=(4,)),
         RULES,
     )
     assert isinstance(row, Triplet)
@@ -144,11 +38,24 @@ def test_best_covered_attempt_is_kept_and_all_trials_stay():
     assert row.lineage.libraries == ["pandas==3.0"]
 
 
+def test_tests_that_catch_more_mutants_win_over_better_coverage():
+    row = label(question(), tries(verdict(1), verdict(2, branches_hit=4)), RULES, audits={**audit(1, 7), **audit(2, 9)})
+    assert isinstance(row, Triplet)
+    assert row.chosen_trial == 2
+    assert row.mutation_score == 0.9
+    assert "9 of 10 mutants" in value(row, "mutation_score").why
+    assert "line 2: '2 * x' to '2 + x'" in value(row, "mutation_score").why
+
+
+def test_an_attempt_in_doubt_loses_to_one_that_is_not():
+    row = label(question(), tries(verdict(1), verdict(2)), RULES, audits={**audit(1, 4), **audit(2, 6)})
+    assert isinstance(row, Triplet)
+    assert row.chosen_trial == 2
+
+
 def test_no_passing_attempt_is_a_reject_with_the_commonest_reason_and_every_outcome():
     row = label(
-        question(),
-        tries(verdict(1, Verdict.TIMEOUT), verdict(2, Verdict.FAILED), verdict(3, Verdict.FAILED)),
-        RULES,
+        question(), tries(verdict(1, Verdict.TIMEOUT), verdict(2, Verdict.FAILED), verdict(3, Verdict.FAILED)), RULES
     )
     assert isinstance(row, Reject)
     assert row.reason is RejectReason.FAILED
@@ -156,25 +63,83 @@ def test_no_passing_attempt_is_a_reject_with_the_commonest_reason_and_every_outc
 
 
 def test_tests_that_pass_a_stub_do_not_count():
-    row = label(question(), tries(verdict(1, Verdict.PASSED, control=Verdict.PASSED)), RULES)
+    row = label(question(), tries(verdict(1, controls={"raises": Verdict.FAILED, "returns 2": Verdict.PASSED})), RULES)
     assert isinstance(row, Reject)
     assert row.reason is RejectReason.VACUOUS_TESTS
+    assert "returns 2" in row.evidence
 
 
 def test_coverage_gate_is_enforced():
-    found = tries(verdict(1, Verdict.PASSED, branches_hit=2))
-    assert isinstance(label(question(), found, RULES), Triplet)
-    row = label(question(), found, Verification(min_branch_coverage=0.75))
+    found = tries(verdict(1, branches_hit=2))
+    row = label(question(), found, Verification(gates=Gates(branch_coverage=Gate(reject_below=0.75))))
     assert isinstance(row, Reject)
     assert row.reason is RejectReason.LOW_COVERAGE
     assert "0.50 (gate 0.75)" in row.evidence
+    assert isinstance(label(question(), found, Verification(gates=Gates(branch_coverage=Gate()))), Triplet)
 
 
-def test_settled_counts_passes_only_where_the_config_says_so():
-    passed = [verdict(1, Verdict.PASSED)]
-    assert not settled(passed, Verification())
-    assert settled(passed, Verification(stop_after_passes=1))
-    assert not settled([verdict(1, Verdict.PASSED, control=Verdict.PASSED)], Verification(stop_after_passes=1))
+def test_weak_tests_are_rejected_or_doubted_by_bounds_that_may_change_afterwards():
+    found, score = tries(verdict(1)), audit(1, 2)
+    row = label(question(), found, RULES, audits=score)
+    assert isinstance(row, Reject)
+    assert row.reason is RejectReason.WEAK_TESTS
+    lax = Verification(gates=Gates(mutation_score=Gate(reject_below=0.1, caution_below=0.6)))
+    kept = label(question(), found, lax, audits=score)
+    assert isinstance(kept, Triplet)
+    assert value(kept, "mutation_score").outcome == "caution"
+
+
+def test_what_was_not_measured_rejects_nothing():
+    row = label(question(), tries(verdict(1)), RULES)
+    assert isinstance(row, Triplet)
+    assert {one.check for one in row.quality if one.outcome == "not measured"} == {
+        "agreement",
+        "support",
+        "reference",
+        "mutation_score",
+    }
+
+
+def test_tests_that_the_consensus_fails_are_wrong_though_their_own_solution_passes():
+    own = "from solution import double\n\n\ndef test_odd():\n    assert double(1) == 3\n"
+    checked = matrix(
+        {
+            "1": {"1": "", "2": "", "3": "test_odd"},
+            "2": {"1": "", "2": "", "3": "test_odd"},
+            "3": {"1": "test_one", "2": "test_one", "3": ""},
+        },
+        {},
+    )
+    made = (attempt(1), attempt(2), attempt(3, "def double(x):\n    return 3\n", own))
+    row = label(question(), tries(verdict(1), verdict(2), verdict(3), attempts=made), RULES, checked)
+    assert isinstance(row, Triplet)
+    assert row.chosen_trial in (1, 2)
+    assert row.trials[2].test_result == "wrong_tests"
+    assert row.gpt_pass_sequence == [1, 1, 1], "KodCode's label knows nothing of the others"
+    assert [one.value for one in row.trials[2].quality if one.check == "support"] == [0.0]
+
+
+def test_the_solver_has_a_rate_an_interval_and_a_label_of_its_own():
+    checked = matrix({"1": {"1": ""}, "solver/1": {"1": ""}, "solver/2": {"1": "test_one"}, "solver/3": {"1": "-"}}, {})
+    row = label(question(), tries(verdict(1)), RULES, checked, unsolved=1)
+    assert isinstance(row, Triplet) and row.solver is not None
+    assert (row.solver.passes, row.solver.tries, row.solver.rate, row.solver.difficulty) == (1, 4, 0.25, "hard")
+    assert 0.04 < row.solver.low < 0.05 and 0.69 < row.solver.high < 0.70
+    assert row.solver.models == ["m"]
+    assert row.gpt_difficulty == "easy"
+
+
+def test_mended_tests_stand_without_counting_as_a_pass_unless_they_cover_less():
+    made = (attempt(1), attempt(2, mends=f"{QUESTION_ID}/1"))
+    found = tries(verdict(1, Verdict.FAILED), verdict(2), attempts=made)
+    row = label(question(), found, RULES)
+    assert isinstance(row, Triplet)
+    assert (row.chosen_trial, row.gpt_pass_sequence, row.gpt_difficulty) == (2, [0], "hard")
+    assert row.trials[1].mends == f"{QUESTION_ID}/1"
+    less = tries(verdict(1, Verdict.FAILED), verdict(2, branches_hit=3), attempts=made)
+    gone = label(question(), less, RULES)
+    assert isinstance(gone, Reject)
+    assert "4 statements and 3 branches" in gone.evidence
 
 
 SOLUTION = '''
@@ -199,17 +164,3 @@ def test_entry_points_are_those_the_tests_use_with_their_declarations():
     assert info[0].parameter_list == "(items: list[int], *, limit: int=3)"
     assert "def put(self, item: str) -> bool: ..." in info[1].function_declaration
     assert "_hide" not in info[1].function_declaration
-
-
-def test_question_that_does_not_name_its_entry_point_is_completed():
-    info = entry_point_info(SOLUTION, ["solve"])
-    assert state_entry_points("Write `solve(items)`.", info) == "Write `solve(items)`."
-    completed = state_entry_points("Count items. Do not resolve them.", info)
-    assert completed.endswith("```python\ndef solve(items: list[int], *, limit: int=3) -> int:\n```")
-
-
-def test_completed_question_keeps_the_original_instruction():
-    row = label(question("Twice as much."), tries(verdict(1, Verdict.PASSED)), RULES)
-    assert isinstance(row, Triplet)
-    assert "def double(x):" in row.question
-    assert row.metadata.original_instruction == "Twice as much."

@@ -1,0 +1,212 @@
+"""Every solution of a question under the tests of every attempt: the matrix that a consensus is read from."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from tasks.execution.expected import entry_points, test_functions
+from tasks.execution.pool import Look, SandboxPool
+from tasks.models import (
+    Attempt,
+    AttemptVerdict,
+    Cell,
+    CrossCheck,
+    Pair,
+    PairVerdict,
+    Peer,
+    PeerKind,
+    Question,
+    Solution,
+    Verdict,
+)
+from tasks.syntax import nodes, parsed
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A solution that takes part."""
+
+    peer: Peer
+    solution: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A question with its solutions and the attempts whose tests these are put to.
+
+    Attributes:
+        verdicts: of attempts, by their id: what a solution made of its own tests is known.
+    """
+
+    question_id: str
+    entrants: Sequence[Entrant]
+    tests: Sequence[Attempt]
+    verdicts: Mapping[str, AttemptVerdict]
+
+
+def entrants_of(question: Question, attempts: Sequence[Attempt], solutions: Sequence[Solution]) -> list[Entrant]:
+    """The solutions of a question: of its attempts, of solvers, and those that its seeds bring."""
+    found = [(row.attempt_id, PeerKind.ATTEMPT, row.call.model, row.solution) for row in attempts]
+    found += [(row.solution_id, PeerKind.SOLVER, row.call.model, row.solution) for row in solutions]
+    references = [seed for seed in question.seeds if seed.reference]
+    found += [
+        (f"{question.question_id}/reference/{number}", PeerKind.REFERENCE, seed.seed_id, seed.reference)
+        for number, seed in enumerate(references, 1)
+    ]
+    return entrants(found)
+
+
+def entrants(solutions: Sequence[tuple[str, PeerKind, str, str]]) -> list[Entrant]:
+    """Entrants from (id, kind, who wrote it, source); what has the code of an earlier one runs in its place."""
+    first: dict[str, str] = {}
+    return [
+        Entrant(Peer(id=name, kind=kind, model=model, same_as=_earlier(first, _code(source), name)), source)
+        for name, kind, model, source in solutions
+    ]
+
+
+def _earlier(first: dict[str, str], code: str, name: str) -> str:
+    found = first.setdefault(code, name)
+    return "" if found == name else found
+
+
+def _code(source: str) -> str:
+    """A source without comments and layout."""
+    tree = parsed(source)
+    return ast.dump(tree) if tree else source
+
+
+def matrices(entries: Sequence[Entry], pool: SandboxPool) -> list[CrossCheck]:
+    """The matrix of each question.
+
+    Raises:
+        SandboxUnavailable: the sandbox failed.
+    """
+    jobs = [_jobs(entry) for entry in entries]
+    verdicts = pool.run_each((job, Look()) for entry in jobs for job in entry.values())
+    return [_matrix(entry, job, verdicts) for entry, job in zip(entries, jobs, strict=True)]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Whether a solution has the names that tests use; what it has to be called to have them."""
+
+    missing: str = ""
+    alias: str = ""
+
+
+def _jobs(entry: Entry) -> dict[tuple[str, str], Pair]:
+    """What has to run: one solution of each code, under one test file of each text, unless it is known."""
+    found = {}
+    for entrant in entry.entrants:
+        for attempt in _distinct(entry.tests):
+            known = entrant.peer.id == attempt.attempt_id and attempt.attempt_id in entry.verdicts
+            if entrant.peer.same_as or known or not test_functions(attempt.test):
+                continue
+            fit = _fit(entrant, attempt.test)
+            if not fit.missing:
+                source = f"{entrant.solution}\n\n{fit.alias}\n" if fit.alias else entrant.solution
+                place = (entrant.peer.id, attempt.attempt_id)
+                found[place] = Pair(id=" under ".join(place), solution=source, test=attempt.test)
+    return found
+
+
+def _distinct(tests: Sequence[Attempt]) -> list[Attempt]:
+    return list({attempt.test: attempt for attempt in reversed(tests)}.values())[::-1]
+
+
+def _fit(entrant: Entrant, test: str) -> _Fit:
+    """A reference was not written for the question: where the tests use one function and it has one, of whatever name,
+    it is called by theirs, if it takes the arguments that they give. All other solutions are judged as written."""
+    tree = parsed(entrant.solution)
+    if tree is None:
+        return _Fit(missing="does not parse")
+    bound = _bound(tree)
+    missing = [name for name in entry_points(test) if name not in bound]
+    if not missing:
+        return _Fit()
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    if entrant.peer.kind is PeerKind.REFERENCE and len(missing) == 1 and len(functions) == 1:
+        if _takes(functions[0], missing[0], test):
+            return _Fit(alias=f"{missing[0]} = {functions[0].name}")
+        return _Fit(missing=f"has no {missing[0]}, and {functions[0].name} takes other arguments")
+    return _Fit(missing=f"has no {missing[0]}")
+
+
+def _takes(function: ast.FunctionDef, name: str, test: str) -> bool:
+    """Whether a function takes what tests give it under a name; calls with unpacked arguments are not looked at."""
+    given = function.args
+    positional = [*given.posonlyargs, *given.args]
+    least, most = len(positional) - len(given.defaults), None if given.vararg else len(positional)
+    names = {one.arg for one in (*given.args, *given.kwonlyargs)}
+    for node in nodes(test):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != name:
+            continue
+        if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
+            continue
+        count = len(node.args) + len(node.keywords)
+        unknown = not given.kwarg and any(one.arg not in names for one in node.keywords)
+        if count < least or (most is not None and len(node.args) > most) or unknown:
+            return False
+    return True
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """Names that a module may have once it is imported."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                found |= {alias.asname or alias.name.partition(".")[0] for alias in names}
+    return found
+
+
+def _matrix(entry: Entry, jobs: Mapping[tuple[str, str], Pair], verdicts: Iterator[PairVerdict]) -> CrossCheck:
+    ran = {place: next(verdicts) for place in jobs}
+    first = {attempt.test: attempt.attempt_id for attempt in _distinct(entry.tests)}
+    cells = []
+    for entrant in entry.entrants:
+        for attempt in entry.tests:
+            own = entry.verdicts.get(attempt.attempt_id) if entrant.peer.id == attempt.attempt_id else None
+            place = (entrant.peer.same_as or entrant.peer.id, first[attempt.test])
+            found = own.pair if own else ran.get(place) or _own(entry, place)
+            cells.append(_cell(entrant, attempt, found))
+    return CrossCheck(
+        question_id=entry.question_id,
+        peers=[entrant.peer for entrant in entry.entrants],
+        cells=cells,
+        sandbox_s=sum(found.sandbox_s for found in ran.values()),
+    )
+
+
+def _own(entry: Entry, place: tuple[str, str]) -> PairVerdict | None:
+    """The verdict of an attempt with the same code and the same tests."""
+    solution, tests = place
+    found = entry.verdicts.get(tests) if solution == tests else None
+    return found.pair if found else None
+
+
+def _cell(entrant: Entrant, attempt: Attempt, found: PairVerdict | None) -> Cell:
+    functions, fit = test_functions(attempt.test), _fit(entrant, attempt.test)
+    reason = found.reason if found else f"the solution {fit.missing}" if fit.missing else "the tests define no test"
+    failed: list[str] = []
+    if found and found.verdict is not Verdict.PASSED:
+        outcomes: dict[str, bool] = {}
+        for test in found.tests:
+            name = test.test_id.partition("[")[0]
+            outcomes[name] = outcomes.get(name, True) and test.outcome == "passed"
+        failed = [name for name in functions if not outcomes.get(name, False)]
+    return Cell(
+        solution=entrant.peer.id,
+        tests=attempt.attempt_id,
+        verdict=found.verdict if found else None,
+        failed=failed,
+        alias=fit.alias,
+        reason=reason,
+    )

@@ -1,0 +1,97 @@
+"""Mutants of solutions under their own tests, in the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from tasks.execution.pool import Look, SandboxPool
+from tasks.labeling.mutants import Made, mutants
+from tasks.models import Attempt, AttemptVerdict, Audit, Coverage, Mutation, Pair, PairVerdict, Verdict
+from tasks.settings import Effort
+
+_LEAST_WALL_S = 1.0
+_TIMES_WALL = 5
+"""A mutant that takes so many times as long as the solution is taken not to end."""
+
+
+def candidates(verdicts: Sequence[AttemptVerdict], most: int) -> list[AttemptVerdict]:
+    """The passed attempts of one question that are audited: the best covered, the earliest of equal ones."""
+
+    def covered(verdict: AttemptVerdict) -> tuple[float, float, int]:
+        found = verdict.pair.coverage or Coverage(statements=1, statements_hit=0, branches=1, branches_hit=0)
+        return (-found.branch_share, -found.statement_share, verdict.attempt)
+
+    return sorted((one for one in verdicts if one.pair.verdict is Verdict.PASSED), key=covered)[:most]
+
+
+@dataclass
+class _Trial:
+    """An attempt whose mutants are being run."""
+
+    attempt: Attempt
+    wall_s: float
+    made: int
+    waiting: Sequence[Made]
+    verdicts: list[PairVerdict] = field(default_factory=list)
+
+    @property
+    def spent_s(self) -> float:
+        return sum(found.sandbox_s for found in self.verdicts)
+
+
+def audit_tests(
+    attempts: Sequence[tuple[Attempt, AttemptVerdict]], pool: SandboxPool, effort: Effort, seed: int
+) -> list[Audit]:
+    """Run mutants of each passed attempt's solution under its tests, until they or the time for them are used up.
+
+    Args:
+        seed: of the sample, where there are more mutants than ``effort.mutants``.
+
+    Raises:
+        SandboxUnavailable: the sandbox failed.
+    """
+    trials = []
+    for attempt, verdict in attempts:
+        made, sample = mutants(attempt.solution, effort.mutants, seed)
+        wall_s = min(pool.settings.wall_s, max(_LEAST_WALL_S, _TIMES_WALL * verdict.pair.wall_s))
+        trials.append(_Trial(attempt, wall_s, made, sample))
+    sent: list[_Trial] = []
+
+    def jobs() -> Iterator[tuple[Pair, Look]]:
+        for trial in trials:
+            for number, mutant in enumerate(trial.waiting):
+                if trial.spent_s >= effort.mutation_s:
+                    break
+                sent.append(trial)
+                yield (
+                    Pair(id=f"{trial.attempt.attempt_id}~{number}", solution=mutant.source, test=trial.attempt.test),
+                    Look(first_failure=True, wall_s=trial.wall_s),
+                )
+
+    for number, found in enumerate(pool.run_each(jobs())):
+        sent[number].verdicts.append(found)
+    return [_audit(trial) for trial in trials]
+
+
+def _audit(trial: _Trial) -> Audit:
+    outcomes = [found.verdict for found in trial.verdicts]
+    survivors = [
+        made.mutant
+        for made, outcome in zip(trial.waiting, outcomes, strict=False)  # the time may have ended before the mutants
+        if outcome is Verdict.PASSED
+    ]
+    timed_out = outcomes.count(Verdict.TIMEOUT)
+    return Audit(
+        attempt_id=trial.attempt.attempt_id,
+        question_id=trial.attempt.question_id,
+        attempt=trial.attempt.attempt,
+        mutation=Mutation(
+            made=trial.made,
+            run=len(outcomes),
+            killed=len(outcomes) - timed_out - len(survivors),
+            timed_out=timed_out,
+            survivors=survivors,
+        ),
+        sandbox_s=trial.spent_s,
+    )
