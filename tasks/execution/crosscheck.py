@@ -60,16 +60,14 @@ def entrants_of(question: Question, attempts: Sequence[Attempt], solutions: Sequ
 
 def entrants(solutions: Sequence[tuple[str, PeerKind, str, str]]) -> list[Entrant]:
     """Entrants from (id, kind, who wrote it, source); what has the code of an earlier one runs in its place."""
-    first: dict[str, str] = {}
-    return [
-        Entrant(Peer(id=name, kind=kind, model=model, same_as=_earlier(first, _code(source), name)), source)
-        for name, kind, model, source in solutions
-    ]
-
-
-def _earlier(first: dict[str, str], code: str, name: str) -> str:
-    found = first.setdefault(code, name)
-    return "" if found == name else found
+    first: dict[tuple[bool, str], str] = {}
+    found = []
+    for name, kind, model, source in solutions:
+        # A reference may run under another name, so it stands in for references only.
+        earlier = first.setdefault((kind is PeerKind.REFERENCE, _code(source)), name)
+        peer = Peer(id=name, kind=kind, model=model, same_as="" if earlier == name else earlier)
+        found.append(Entrant(peer, source))
+    return found
 
 
 def _code(source: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -54,6 +55,7 @@ def audit_tests(
     trials = []
     for attempt, verdict in attempts:
         made, sample = mutants(attempt.solution, effort.mutants, seed)
+        random.Random(seed).shuffle(sample)  # noqa: S311 - where the time ends, no part of the solution is left out
         wall_s = min(pool.settings.wall_s, max(_LEAST_WALL_S, _TIMES_WALL * verdict.pair.wall_s))
         trials.append(_Trial(attempt, wall_s, made, sample))
     sent: list[_Trial] = []
@@ -76,11 +78,8 @@ def audit_tests(
 
 def _audit(trial: _Trial) -> Audit:
     outcomes = [found.verdict for found in trial.verdicts]
-    survivors = [
-        made.mutant
-        for made, outcome in zip(trial.waiting, outcomes, strict=False)  # the time may have ended before the mutants
-        if outcome is Verdict.PASSED
-    ]
+    ran = zip(trial.waiting, outcomes, strict=False)  # the time may have ended before the mutants
+    survivors = sorted((made.mutant for made, outcome in ran if outcome is Verdict.PASSED), key=lambda one: one.line)
     timed_out = outcomes.count(Verdict.TIMEOUT)
     return Audit(
         attempt_id=trial.attempt.attempt_id,

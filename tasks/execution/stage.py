@@ -104,6 +104,7 @@ def judge_attempts(attempts: list[Attempt], pool: SandboxPool, coverage: bool, e
         for number, (pair, verdict) in enumerate(zip(pairs, verdicts, strict=True))
         if verdict.verdict is Verdict.PASSED and effort.stubs
         for name, source in list(stubs(pair.solution, pair.test).items())[: effort.stubs]
+        if source.strip() != pair.solution.strip()  # a program without functions is its own stub
     ]
     judged = [
         AttemptVerdict(

@@ -183,8 +183,11 @@ def label(
         last = unasked[-1].unusable
         assert last is not None
         return last.model_copy(update={"id": question.question_id, "response_id": question.call.response_id})
-    judged = judge_tries(tries, check, audits or {}, rules)
-    standing = [one for one in judged if one.outcome is None]
+    audits = audits or {}
+    judged = judge_tries(tries, check, audits, rules)
+    # Where mutants were run, what was not put to them cannot stand in for what was and failed.
+    known = {one.one.number for one in judged if one.one.attempt and one.one.attempt.attempt_id in audits}
+    standing = [one for one in judged if one.outcome is None and (not known or one.one.number in known)]
     if not standing:
         return _rejected(question, judged)
     best = max(standing, key=lambda one: one.rank)
@@ -240,7 +243,7 @@ def label(
 
 def _rejected(question: Question, judged: Sequence[Judged]) -> Reject:
     """No attempt stands: the reason is that of the passed one that proves most, else the commonest outcome."""
-    passed = [one for one in judged if one.quality]
+    passed = [one for one in judged if one.quality and one.outcome is not None]
     outcomes = Counter(one.outcome for one in judged if one.outcome is not None)
     best = max(passed, key=lambda one: one.rank, default=None)
     evidence = [
@@ -255,7 +258,7 @@ def _rejected(question: Question, judged: Sequence[Judged]) -> Reject:
     return Reject(
         id=question.question_id,
         subset=question.subset,
-        reason=best.outcome if best and best.outcome else outcomes.most_common(1)[0][0],
+        reason=(best and best.outcome) or outcomes.most_common(1)[0][0],
         evidence=json.dumps(evidence),
         response_id=question.call.response_id,
     )

@@ -89,6 +89,14 @@ def test_weak_tests_are_rejected_or_doubted_by_bounds_that_may_change_afterwards
     assert value(kept, "mutation_score").outcome == "caution"
 
 
+def test_an_attempt_that_was_not_put_to_mutants_does_not_slip_past_the_gate():
+    row = label(question(), tries(verdict(1), verdict(2)), RULES, audits=audit(1, 2))
+    assert isinstance(row, Reject)
+    assert row.reason is RejectReason.WEAK_TESTS
+    kept = label(question(), tries(verdict(1), verdict(2)), RULES, audits=audit(1, 9))
+    assert isinstance(kept, Triplet) and kept.chosen_trial == 1
+
+
 def test_what_was_not_measured_rejects_nothing():
     row = label(question(), tries(verdict(1)), RULES)
     assert isinstance(row, Triplet)

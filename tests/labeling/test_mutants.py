@@ -253,11 +253,13 @@ def test_only_as_many_mutants_are_built_as_are_wanted(monkeypatch):
     assert max(map(len, asked)) < len(LARGE) / 10
 
 
-def test_what_is_nested_too_deeply_to_be_written_is_left_out():
-    nested = f"x = {' + '.join(['a'] * 900)}\n"
-    assert mutants(nested, 5, seed=0)[1] == []
-    _, made = mutants(f"{nested}y = 1\n", 50, seed=0)
-    assert {one.mutant.after for one in made} >= {"y = 2", "y = 0"}
+@pytest.mark.parametrize("operator", ["+", "|"])
+def test_what_is_nested_too_deeply_to_be_written_is_left_out(operator):
+    deep = f" {operator} ".join(["a"] * 1500)
+    assert mutants(f"x = {deep}\n", 5, seed=0)[1] == []
+    _, made = mutants(f"def f(a):\n    return ({deep}\n    )\n\ny = 1\n", 20, seed=0)
+    found = {(one.mutant.after, one.mutant.before[:5]) for one in made}
+    assert found >= {("None", "a " + operator + " a"), ("y = 2", "y = 1"), ("y = 0", "y = 1")}
 
 
 @pytest.mark.parametrize("pair", [*right_pairs(), *wrong_pairs()], ids=lambda pair: pair.id)
