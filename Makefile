@@ -51,11 +51,13 @@ lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps benchmarks/requirements.in --output-file benchmarks/requirements.txt
 
-benchmark: setup ## Measure sandbox and teachers beside their peers; takes three quarters of an hour, on a machine left alone
+benchmark: setup ## Measure sandbox and teachers beside their peers; takes an hour and a half, on a machine left alone
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r benchmarks/requirements.txt
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.breakdown
 	@$(BIN)/python -m benchmarks.endurance
+	@$(BIN)/python -m benchmarks.mutants
+	@$(BIN)/python -m benchmarks.rigour
 	@$(BIN)/python -m benchmarks.teachers
 	@$(BIN)/python -m benchmarks.seeds
 	@$(BIN)/python -m benchmarks.sources
