@@ -18,10 +18,10 @@ from pathlib import Path
 
 from benchmarks.corpus import humaneval
 from tasks.execution.environment import site_folder
-from tasks.execution.mutation import audit_tests
+from tasks.execution.mutation.mutants import mutants
+from tasks.execution.mutation.run import audit_tests
 from tasks.execution.pool import SandboxPool
 from tasks.execution.stage import judge_attempts
-from tasks.labeling.mutants import mutants
 from tasks.models import Attempt, Call, Pair, Verdict
 from tasks.settings import EFFORTS, Backend, Rigour, Sandbox
 from tests.corpus import right_pairs

@@ -11,7 +11,7 @@ from tasks.artifacts import Outcome, Stage, Store, batches
 from tasks.auditing.pairs import Group, read_groups
 from tasks.errors import BadInput
 from tasks.execution.crosscheck import Entry, entrants, matrices
-from tasks.execution.mutation import audit_tests
+from tasks.execution.mutation.run import audit_tests
 from tasks.execution.pool import SandboxPool
 from tasks.execution.stage import judge_attempts
 from tasks.execution.verify import shareable_sandbox

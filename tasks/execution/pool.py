@@ -23,7 +23,7 @@ from tasks.execution.protocol import Case, Conditions, Kind, Limits
 from tasks.execution.slots import BoxKiller, Slots
 from tasks.execution.verdicts import judge
 from tasks.models import Pair, PairVerdict, Verdict
-from tasks.settings import Sandbox
+from tasks.settings import Sandbox, TierChoice
 
 _IN_FLIGHT_PER_SLOT = 4
 
@@ -37,12 +37,14 @@ class Look:
         reruns: so many more runs of a pass, under other conditions, to find flaky ones.
         first_failure: stop at the first test that does not pass, which is enough to know that a mutant is caught.
         wall_s: wall time in seconds, instead of the settings'.
+        tier: instead of the settings'.
     """
 
     coverage: bool = False
     reruns: int = 0
     first_failure: bool = False
     wall_s: float | None = None
+    tier: TierChoice | None = None
 
 
 _LOOK = Look()
@@ -137,7 +139,9 @@ class SandboxPool:
         return row.model_copy(update={**found, "sandbox_s": examination.seconds})
 
     def _examination(self, pair: Pair, look: Look) -> Examination:
-        return Examination(pair, self.settings.tier, self._limits(look), look.first_failure, self._slots.run)
+        return Examination(
+            pair, look.tier or self.settings.tier, self._limits(look), look.first_failure, self._slots.run
+        )
 
     def _limits(self, look: Look) -> Limits:
         return Limits(

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.artifacts import Outcome, Receipt
 from tasks.execution.crosscheck import Entry, entrants_of, matrices
 from tasks.execution.expected import entry_points
-from tasks.execution.mutation import audit_tests, candidates
+from tasks.execution.mutation.run import audit_tests, candidates
 from tasks.execution.pool import Look, SandboxPool, shared_pool
 from tasks.execution.slots import resolve_backend
 from tasks.execution.stubs import stubs

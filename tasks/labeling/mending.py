@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tasks.acceptance import holds
 from tasks.execution.expected import test_functions
-from tasks.labeling.assertions import without_tests
+from tasks.labeling.reading.assertions import without_tests
 from tasks.labeling.triplets import Try, agreed, lost_coverage
 from tasks.models import Attempt, Call, CrossCheck, Question, Reject, RejectReason, Verdict
 from tasks.settings import BuildConfig

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.acceptance import explanation, stubs_caught
-from tasks.labeling.assertions import TestReading, read_tests
 from tasks.labeling.consensus import Opinion
+from tasks.labeling.reading.assertions import TestReading, read_tests
 from tasks.models import AttemptVerdict, Audit, Measure, RejectReason
 from tasks.settings import Gate, Gates, Verification
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.execution.crosscheck import Entry, entrants, entrants_of, matrices
-from tasks.execution.mutation import audit_tests, candidates
+from tasks.execution.mutation.run import audit_tests, candidates
 from tasks.execution.stage import judge_attempts
 from tasks.models import PeerKind, Solution, Verdict
 from tasks.settings import EFFORTS, Rigour

@@ -6,10 +6,11 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tasks.execution.mutation.mutants import Made, mutants
 from tasks.execution.pool import Look, SandboxPool
-from tasks.labeling.mutants import Made, mutants
+from tasks.execution.tiers import forging_means
 from tasks.models import Attempt, AttemptVerdict, Audit, Coverage, Mutation, Pair, PairVerdict, Verdict
-from tasks.settings import Effort
+from tasks.settings import Effort, TierChoice
 
 _LEAST_WALL_S = 1.0
 _TIMES_WALL = 5
@@ -32,6 +33,7 @@ class _Trial:
 
     attempt: Attempt
     wall_s: float
+    tier: TierChoice | None
     made: int
     waiting: Sequence[Made]
     verdicts: list[PairVerdict] = field(default_factory=list)
@@ -57,7 +59,9 @@ def audit_tests(
         made, sample = mutants(attempt.solution, effort.mutants, seed)
         random.Random(seed).shuffle(sample)  # noqa: S311 - where the time ends, no part of the solution is left out
         wall_s = min(pool.settings.wall_s, max(_LEAST_WALL_S, _TIMES_WALL * verdict.pair.wall_s))
-        trials.append(_Trial(attempt, wall_s, made, sample))
+        # A mutant has no verdict to forge, and runs faster in one process with its tests, where the sandbox lets it.
+        tier = None if forging_means(attempt.solution) else TierChoice.SHARED
+        trials.append(_Trial(attempt, wall_s, tier, made, sample))
     sent: list[_Trial] = []
 
     def jobs() -> Iterator[tuple[Pair, Look]]:
@@ -68,7 +72,7 @@ def audit_tests(
                 sent.append(trial)
                 yield (
                     Pair(id=f"{trial.attempt.attempt_id}~{number}", solution=mutant.source, test=trial.attempt.test),
-                    Look(first_failure=True, wall_s=trial.wall_s),
+                    Look(first_failure=True, wall_s=trial.wall_s, tier=trial.tier),
                 )
 
     for number, found in enumerate(pool.run_each(jobs())):

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from tasks.execution.expected import expected_tests
-from tasks.labeling.claims import Claims, called, claim
-from tasks.labeling.copies import copied, duplicated
-from tasks.labeling.dataflow import Flow, Function, bound_names, functions, parametrizations
-from tasks.labeling.places import SWALLOWED, Place, places, raises_anyhow
+from tasks.labeling.reading.claims import Claims, called, claim
+from tasks.labeling.reading.copies import copied, duplicated
+from tasks.labeling.reading.dataflow import Flow, Function, bound_names, functions, parametrizations
+from tasks.labeling.reading.places import SWALLOWED, Place, places, raises_anyhow
 from tasks.syntax import parse, parsed
 
 _PYTEST = {"raises", "warns", "deprecated_call", "RaisesGroup"}

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tasks.labeling.claims import called, truth
-from tasks.labeling.dataflow import Function
+from tasks.labeling.reading.claims import called, truth
+from tasks.labeling.reading.dataflow import Function
 
 SWALLOWED = "it never fails: what it raises is swallowed"
 """Excuses asserts only: ``pytest.fail`` and ``pytest.raises`` fail with what ``except Exception`` does not catch."""

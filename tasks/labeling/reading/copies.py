@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 
-from tasks.labeling.dataflow import Function, functions, local_names, parametrizations
+from tasks.labeling.reading.dataflow import Function, functions, local_names, parametrizations
 
 SIMILAR = 0.8
 """The share of a solution's function that a copy of it has."""

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from tasks.labeling.mutants import Made, mutants
+from tasks.execution.mutation.mutants import Made, mutants
 from tests.corpus import right_pairs, wrong_pairs
 
 

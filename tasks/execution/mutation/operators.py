@@ -29,7 +29,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tasks.labeling.mutation_places import Place, Scope, last_name, places
+from tasks.execution.mutation.places import Place, Scope, last_name, places
 
 
 @dataclass(frozen=True, slots=True)

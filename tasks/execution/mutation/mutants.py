@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from types import CodeType
 
-from tasks.labeling.mutation_operators import Change, changes
+from tasks.execution.mutation.operators import Change, changes
 from tasks.models import Mutant
 from tasks.spans import Spans
 from tasks.syntax import parsed

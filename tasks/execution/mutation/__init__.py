@@ -1,0 +1,1 @@
+"""Mutants of a solution, and what its tests make of them."""
