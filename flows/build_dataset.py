@@ -85,5 +85,22 @@ def show(summary: Summary) -> None:
         for subset, counts in summary.difficulty.iterrows()
     ]
     create_table_artifact(difficulty, key="difficulty", description="Difficulty by subset, before curation")
+    checks: list[dict[str, Any]] = [
+        {
+            "check": row.check.replace("_", " "),
+            "measured": row.measured,
+            "lowest tenth": None if row.low is None else round(row.low, 2),
+            "median": None if row.median is None else round(row.median, 2),
+            "cautions": row.caution,
+        }
+        for row in summary.checks
+    ]
+    create_table_artifact(checks, key="tests", description="What was measured of the chosen tests; more is better")
+    if summary.agreement:
+        table = summary.agreement.table.reset_index().rename(columns={"gpt_difficulty": "by the author's attempts"})
+        told = f"The author's label against the solver's, {summary.agreement.rows} rows"
+        kappa = summary.agreement.kappa
+        told += f", Cohen's kappa {kappa:.2f}" if kappa is not None else ""
+        create_table_artifact(table.to_dict("records"), key="label-agreement", description=told)
     splits = "\n".join(f"- `{split}`: {count} rows" for split, count in summary.splits.items())
     create_markdown_artifact(f"## Release\n\n{splits}", key="release", description="Rows per split")

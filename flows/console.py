@@ -103,6 +103,19 @@ def show_summary(summary: Summary, console: Console) -> None:
     for subset, counts in summary.difficulty.iterrows():
         labels.add_row(str(subset), *(str(count) for count in counts))
     console.print(labels)
+    tests = Table(title="What the chosen tests prove (of each check more is better)", title_justify="left")
+    tests.add_column("check")
+    for name in ("measured", "lowest tenth", "median", "cautions"):
+        tests.add_column(name, justify="right")
+    for check in summary.checks:
+        low, median = ("" if value is None else f"{value:.2f}" for value in (check.low, check.median))
+        tests.add_row(check.check.replace("_", " "), str(check.measured), low, median, str(check.caution))
+    console.print(tests)
+    if summary.agreement and summary.agreement.kappa is not None:
+        console.print(
+            f"difficulty by the author's attempts and by the solver agree with kappa {summary.agreement.kappa:.2f}",
+            highlight=False,
+        )
     verdicts = ", ".join(f"{verdict} {count}" for verdict, count in summary.verdicts.items())
     console.print(f"verdicts on attempts: {verdicts}", highlight=False, soft_wrap=True)
 
