@@ -97,10 +97,13 @@ def show(summary: Summary) -> None:
     ]
     create_table_artifact(checks, key="tests", description="What was measured of the chosen tests; more is better")
     if summary.agreement:
-        table = summary.agreement.table.reset_index().rename(columns={"gpt_difficulty": "by the author's attempts"})
+        labels: list[dict[str, Any]] = [
+            {"by the author's attempts": str(label), **{str(name): count for name, count in counts.items()}}
+            for label, counts in summary.agreement.table.iterrows()
+        ]
         told = f"The author's label against the solver's, {summary.agreement.rows} rows"
         kappa = summary.agreement.kappa
         told += f", Cohen's kappa {kappa:.2f}" if kappa is not None else ""
-        create_table_artifact(table.to_dict("records"), key="label-agreement", description=told)
+        create_table_artifact(labels, key="label-agreement", description=told)
     splits = "\n".join(f"- `{split}`: {count} rows" for split, count in summary.splits.items())
     create_markdown_artifact(f"## Release\n\n{splits}", key="release", description="Rows per split")
