@@ -9,6 +9,7 @@ from typing import Literal
 
 from tasks.artifacts import Outcome, Stage, Store, batches
 from tasks.auditing.pairs import Group, read_groups
+from tasks.consensus import Consensus
 from tasks.errors import BadInput
 from tasks.execution.crosscheck import Entry, entrants, matrices
 from tasks.execution.mutation.run import audit_tests
@@ -16,7 +17,6 @@ from tasks.execution.pool import SandboxPool
 from tasks.execution.stage import judge_attempts
 from tasks.execution.verify import shareable_sandbox
 from tasks.files import check_suffix, read_rows, row_writer
-from tasks.labeling.consensus import Consensus
 from tasks.labeling.quality import regated, rejected_by
 from tasks.labeling.triplets import Judged, Try, agreed, judge_tries
 from tasks.models import (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tasks.execution.expected import entry_points, test_functions
@@ -22,6 +23,9 @@ from tasks.models import (
     Verdict,
 )
 from tasks.syntax import nodes, parsed
+
+_ALL_TOLD = frozenset({Verdict.PASSED, Verdict.FAILED, Verdict.SKIPPED, Verdict.FLAKY})
+"""What a run that came to its end can be; of any other nothing that it said of its tests counts."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,9 @@ def entrants(solutions: Sequence[tuple[str, PeerKind, str, str]]) -> list[Entran
 def _code(source: str) -> str:
     """A source without comments and layout."""
     tree = parsed(source)
-    return ast.dump(tree) if tree else source
+    with suppress(RecursionError):
+        return ast.dump(tree) if tree else source
+    return source
 
 
 def matrices(entries: Sequence[Entry], pool: SandboxPool) -> list[CrossCheck]:
@@ -194,7 +200,9 @@ def _cell(entrant: Entrant, attempt: Attempt, found: PairVerdict | None) -> Cell
     functions, fit = test_functions(attempt.test), _fit(entrant, attempt.test)
     reason = found.reason if found else f"the solution {fit.missing}" if fit.missing else "the tests define no test"
     failed: list[str] = []
-    if found and found.verdict is not Verdict.PASSED:
+    if found and found.verdict not in _ALL_TOLD:
+        failed = functions
+    elif found and found.verdict is not Verdict.PASSED:
         outcomes: dict[str, bool] = {}
         for test in found.tests:
             name = test.test_id.partition("[")[0]

@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import Outcome, Receipt
+from tasks.consensus import consensus_of, merged
 from tasks.execution.crosscheck import Entry, entrants_of, matrices
 from tasks.execution.expected import entry_points
 from tasks.execution.mutation.run import audit_tests, candidates
@@ -73,16 +74,19 @@ def audit_attempts(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
 
     def work() -> Outcome:
         history = rounds.read(run)
-        attempts = {one.attempt_id: one for one in history.attempts}
+        attempts, checks = by_question(history.attempts), merged(history.crosschecks)
+        by_id = {one.attempt_id: one for one in history.attempts}
         chosen = [
-            (attempts[verdict.attempt_id], verdict)
-            for judged in by_question(history.verdicts).values()
-            for verdict in candidates(judged, effort.candidates)
+            (by_id[verdict.attempt_id], verdict)
+            for question_id, judged in by_question(history.verdicts).items()
+            for verdict in candidates(
+                judged, effort.candidates, consensus_of(attempts[question_id], checks.get(question_id)).disputed
+            )
         ]
         return Outcome.of(audit_tests(chosen, shared_pool(run.config.sandbox), effort, run.config.seed))
 
     bounds = [effort.mutants, effort.mutation_s, effort.candidates, run.config.seed]
-    depends_on = [*rounds.attempts, *rounds.verdicts, *bounds, *_box(run)]
+    depends_on = [*rounds.attempts, *rounds.verdicts, *rounds.crosschecks, *bounds, *_box(run)]
     return report(run.stage(StageName.AUDITS).run_shard(questions.name, Audit, depends_on, work))
 
 

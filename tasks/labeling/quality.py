@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tasks.acceptance import explanation, stubs_caught
-from tasks.labeling.consensus import Opinion
+from tasks.consensus import Opinion
 from tasks.labeling.reading.assertions import TestReading, read_tests
 from tasks.models import AttemptVerdict, Audit, Measure, RejectReason
 from tasks.settings import Gate, Gates, Verification
@@ -144,8 +144,9 @@ def _of_the_text(reading: TestReading | None) -> dict[str, Found]:
     oracles = [f"{name} copies {of}" for name, of in reading.copies.items()]
     trivial = [f"{place}: {why}" for place, why in reading.trivial.items()]
     count = len(reading.tests)
+    different = sum(reading.cases[name] for name in reading.tests if name not in reading.duplicates)
     return {
-        "tests": Found(float(reading.distinct), f"{reading.distinct} different tests"),
+        "tests": Found(float(different), f"{different} different tests, each set of parameters counted"),
         "asserts_per_test": Found(
             telling / count if count else 0.0, f"{telling} asserts that can fail in {count} tests"
         ),

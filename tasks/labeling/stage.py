@@ -8,9 +8,10 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.artifacts import Outcome, Receipt
+from tasks.consensus import merged
 from tasks.labeling.mending import ACCOUNT, Mendable, mendable, read_rewrite, rewrite_request, without_wrong
 from tasks.labeling.triplets import Try, collect_tries, label
-from tasks.models import Attempt, CrossCheck, Question, Triplet
+from tasks.models import Attempt, Question, Triplet
 from tasks.rounds import History, Rounds, answered, question_of
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import Mending
@@ -20,19 +21,6 @@ from tasks.teachers.clients import shared_client
 
 def _tries(history: History) -> dict[str, list[Try]]:
     return collect_tries(history.attempts, history.verdicts, {one.id: one for one in history.unusable})
-
-
-def _checks(history: History) -> dict[str, CrossCheck]:
-    """The cross-checks of each question, those of its mended tests included."""
-    found: dict[str, CrossCheck] = {}
-    for one in history.crosschecks:
-        before = found.get(one.question_id)
-        found[one.question_id] = (
-            before.model_copy(update={"cells": before.cells + one.cells, "sandbox_s": before.sandbox_s + one.sandbox_s})
-            if before
-            else one
-        )
-    return found
 
 
 @task(task_run_name="mend by {way} {questions.name}", cache_policy=NO_CACHE, **RETRIES)
@@ -55,7 +43,7 @@ def mend_attempts(run: Run, questions: Receipt, rounds: Rounds, way: Mending) ->
 
 def _mendable(run: Run, questions: Receipt, rounds: Rounds) -> list[Mendable]:
     history = rounds.read(run)
-    tries, checks = _tries(history), _checks(history)
+    tries, checks = _tries(history), merged(history.crosschecks)
     asked = run.stage(StageName.QUESTIONS).rows(questions.name, Question)
     found = (mendable(row, tries.get(row.question_id, []), checks.get(row.question_id)) for row in asked)
     return [one for one in found if one]
@@ -68,7 +56,7 @@ def label_triplets(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
 
     def work() -> Outcome:
         history = rounds.read(run)
-        tries, checks = _tries(history), _checks(history)
+        tries, checks = _tries(history), merged(history.crosschecks)
         audits = {one.attempt_id: one for one in history.audits}
         unsolved = Counter(question_of(one.id) for one in answered(history.unsolved))
         return Outcome.of(

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.acceptance import difficulty, explanation, rejection
-from tasks.execution.expected import test_functions
+from tasks.consensus import Consensus, consensus_of
 from tasks.intervals import wilson
-from tasks.labeling.consensus import Consensus, consensus
 from tasks.labeling.quality import measures, rejected_by, value_of
 from tasks.labeling.signatures import entry_point_info
 from tasks.models import (
@@ -141,12 +140,7 @@ def judge_tries(
 
 def agreed(tries: Sequence[Try], check: CrossCheck | None) -> Consensus:
     """The consensus on a question."""
-    attempts = [one.attempt for one in tries if one.attempt]
-    return consensus(
-        check,
-        {attempt.attempt_id: test_functions(attempt.test) for attempt in attempts},
-        {attempt.attempt_id: attempt.mends for attempt in attempts if attempt.mends},
-    )
+    return consensus_of([one.attempt for one in tries if one.attempt], check)
 
 
 def lost_coverage(mended: AttemptVerdict, before: AttemptVerdict | None) -> str:
@@ -275,7 +269,7 @@ def solver_rate(check: CrossCheck | None, attempt_id: str, unsolved: int = 0) ->
         return None
     solvers = {peer.id: peer.model for peer in check.peers if peer.kind is PeerKind.SOLVER}
     verdicts = [cell.verdict for cell in check.cells if cell.solution in solvers and cell.tests == attempt_id]
-    if not verdicts:
+    if not verdicts and not unsolved:
         return None
     passes, tries = sum(verdict is Verdict.PASSED for verdict in verdicts), len(verdicts) + unsolved
     low, high = wilson(passes, tries)

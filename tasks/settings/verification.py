@@ -112,7 +112,10 @@ class Gates(Section):
     mutation_score: Gate = Field(
         Gate(reject_below=0.3, caution_below=0.6), description="Share of the mutants that the tests catch."
     )
-    tests: Gate = Field(Gate(reject_below=1, caution_below=2), description="Number of tests, duplicates not counted.")
+    tests: Gate = Field(
+        Gate(reject_below=1, caution_below=2),
+        description="Tests that repeat no other, each set of parameters counted.",
+    )
     asserts_per_test: Gate = Field(Gate(caution_below=1), description="Asserts that can fail, per test.")
     distinct_tests: Gate = Field(
         Gate(reject_below=0.3, caution_below=0.7), description="Share of the tests that repeat no other."

@@ -129,3 +129,16 @@ def test_candidates_are_the_best_covered_passes():
     judged = [verdict(1, branches_hit=2), verdict(2), verdict(3, Verdict.FAILED), verdict(4)]
     assert [one.attempt for one in candidates(judged, 2)] == [2, 4]
     assert [one.attempt for one in candidates(judged, 9)] == [2, 4, 1]
+    assert [one.attempt for one in candidates(judged, 2, {f"{QUESTION_ID}/2"})] == [4, 1]
+    vacuous = [verdict(1, controls={"raises": Verdict.PASSED}), verdict(2, branches_hit=1)]
+    assert [one.attempt for one in candidates(vacuous, 1)] == [2]
+
+
+def test_a_solution_that_looks_for_its_tests_gains_no_mutation_score(pool):
+    spy = "import os\n\nif os.path.exists('test_' + 'solution.py'):\n    raise SystemError\n\n\n" + RIGHT
+    made = [attempt(1, RIGHT, ONE), attempt(2, spy, ONE)]
+    both = list(zip(made, judge_attempts(made, pool, True, EFFORT), strict=True))
+    honest, spying = audit_tests([one for one in both if one[1].pair.verdict is Verdict.PASSED], pool, EFFORT, seed=0)
+    assert "return x * 2" in {one.before for one in spying.mutation.survivors}
+    assert spying.mutation.score < 1.0
+    assert honest.mutation.score is not None

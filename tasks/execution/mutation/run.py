@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from tasks.acceptance import holds
 from tasks.execution.mutation.mutants import Made, mutants
 from tasks.execution.pool import Look, SandboxPool
-from tasks.execution.tiers import forging_means
 from tasks.models import Attempt, AttemptVerdict, Audit, Coverage, Mutation, Pair, PairVerdict, Verdict
 from tasks.settings import Effort, TierChoice
 
@@ -17,14 +17,33 @@ _TIMES_WALL = 5
 """A mutant that takes so many times as long as the solution is taken not to end."""
 
 
-def candidates(verdicts: Sequence[AttemptVerdict], most: int) -> list[AttemptVerdict]:
-    """The passed attempts of one question that are audited: the best covered, the earliest of equal ones."""
+def candidates(
+    verdicts: Sequence[AttemptVerdict], most: int, disputed: Collection[str] = frozenset()
+) -> list[AttemptVerdict]:
+    """The passed attempts of one question that are audited: those that stubs and the other solutions say nothing
+    against, then the best covered, the earliest of equal ones. Gates have no say: to change one must run nothing.
 
-    def covered(verdict: AttemptVerdict) -> tuple[float, float, int]:
+    Args:
+        disputed: ids of attempts whose tests the consensus rejects.
+    """
+
+    def doubt(verdict: AttemptVerdict) -> tuple[bool, float, float, int]:
         found = verdict.pair.coverage or Coverage(statements=1, statements_hit=0, branches=1, branches_hit=0)
-        return (-found.branch_share, -found.statement_share, verdict.attempt)
+        doubtful = not holds(verdict) or verdict.attempt_id in disputed
+        return (doubtful, -found.branch_share, -found.statement_share, verdict.attempt)
 
-    return sorted((one for one in verdicts if one.pair.verdict is Verdict.PASSED), key=covered)[:most]
+    return sorted((one for one in verdicts if one.pair.verdict is Verdict.PASSED), key=doubt)[:most]
+
+
+def _tiers(attempts: Sequence[tuple[Attempt, AttemptVerdict]], pool: SandboxPool) -> list[TierChoice | None]:
+    """Where the mutants of each attempt run: in one process with their tests, which is faster, if the solution passes
+    there.
+
+    One that fails there, because it looks for its tests say, would seem to have all its mutants caught.
+    """
+    pairs = [Pair(id=one.attempt_id, solution=one.solution, test=one.test) for one, _ in attempts]
+    found = pool.run_all(pairs, Look(tier=TierChoice.SHARED))
+    return [TierChoice.SHARED if one.verdict is Verdict.PASSED else None for one in found]
 
 
 @dataclass
@@ -55,12 +74,10 @@ def audit_tests(
         SandboxUnavailable: the sandbox failed.
     """
     trials = []
-    for attempt, verdict in attempts:
+    for (attempt, verdict), tier in zip(attempts, _tiers(attempts, pool), strict=True):
         made, sample = mutants(attempt.solution, effort.mutants, seed)
         random.Random(seed).shuffle(sample)  # noqa: S311 - where the time ends, no part of the solution is left out
         wall_s = min(pool.settings.wall_s, max(_LEAST_WALL_S, _TIMES_WALL * verdict.pair.wall_s))
-        # A mutant has no verdict to forge, and runs faster in one process with its tests, where the sandbox lets it.
-        tier = None if forging_means(attempt.solution) else TierChoice.SHARED
         trials.append(_Trial(attempt, wall_s, tier, made, sample))
     sent: list[_Trial] = []
 

@@ -12,7 +12,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tasks.models import Cell, CrossCheck, PeerKind, Verdict
+from tasks.execution.expected import test_functions
+from tasks.models import Attempt, Cell, CrossCheck, PeerKind, Verdict
 
 Test = tuple[str, str]
 """A test function: the attempt that it is from, and its name."""
@@ -27,7 +28,6 @@ class Opinion:
         wrong: those that it does not pass.
         support: share of the other attempts whose tests accept its solution. Tests that the consensus rejects are left
             out, and attempts whose tests accept every solution, unless all do.
-        standing: score of its solution's set by the largest score.
         reference: share of the references that its tests accept.
         told: what the references failed, in words.
     """
@@ -36,7 +36,6 @@ class Opinion:
     wrong: tuple[str, ...] = ()
     support: float | None = None
     supporters: tuple[int, int] = (0, 0)
-    standing: float | None = None
     reference: float | None = None
     told: str = ""
 
@@ -48,6 +47,11 @@ class Consensus:
 
     members: frozenset[str] = frozenset()
     opinions: Mapping[str, Opinion] = field(default_factory=dict)
+
+    @property
+    def disputed(self) -> set[str]:
+        """Ids of the attempts with tests that the consensus rejects."""
+        return {name for name, opinion in self.opinions.items() if opinion.wrong}
 
     def of(self, attempt_id: str) -> Opinion:
         """What is known of an attempt; nothing where it took no part."""
@@ -74,22 +78,46 @@ def consensus(
     for voter in voters:
         if passed[voter]:
             sets[passed[voter]].append(voter)
-    scores = {signature: len(signature) * len(group) for signature, group in sets.items()}
+    copies = {peer.id for peer in check.peers if peer.same_as}
+    # A solution that nothing agrees with has no say, however many tests came with it.
+    scores = {
+        signature: len(signature) * len(group) for signature, group in sets.items() if len(set(group) - copies) > 1
+    }
     best = max(scores.values(), default=0)
     leading = [signature for signature, score in scores.items() if score == best]
-    copies = {peer.id for peer in check.peers if peer.same_as}
-    agreed = leading[0] if len(leading) == 1 and len(set(sets[leading[0]]) - copies) > 1 else None
+    agreed = leading[0] if len(leading) == 1 else None
     opinions = {}
     for author in authors:
         reference, told = _references(author, check, cells)
         origin = (mends or {}).get(author, author)
         mine = passed.get(origin, frozenset())
-        opinion = Opinion(standing=scores[mine] / best if mine else None, reference=reference, told=told)
+        opinion = Opinion(reference=reference, told=told)
         others = {name: own for name, own in tests.items() if name not in (author, origin)}
         if agreed:
             opinion = _judged(opinion, (author, tests[author]), others, mine, agreed, list(passed.values()))
         opinions[author] = opinion
     return Consensus(frozenset(sets[agreed]) if agreed else frozenset(), opinions)
+
+
+def consensus_of(attempts: Sequence[Attempt], check: CrossCheck | None) -> Consensus:
+    """The consensus of a question with these attempts."""
+    return consensus(
+        check,
+        {attempt.attempt_id: test_functions(attempt.test) for attempt in attempts},
+        {attempt.attempt_id: attempt.mends for attempt in attempts if attempt.mends},
+    )
+
+
+def merged(checks: Sequence[CrossCheck]) -> dict[str, CrossCheck]:
+    """The cross-checks of each question, by its id; those of mended tests come apart from the others."""
+    found: dict[str, CrossCheck] = {}
+    for one in checks:
+        before = found.get(one.question_id)
+        cells, seconds = (before.cells, before.sandbox_s) if before else ([], 0.0)
+        found[one.question_id] = one.model_copy(
+            update={"cells": [*cells, *one.cells], "sandbox_s": seconds + one.sandbox_s}
+        )
+    return found
 
 
 def _passed(
