@@ -21,16 +21,19 @@ def audit_one_file(pairs: Path, out: Path, settings: Auditing) -> dict[str, int]
 
 
 @flow(name="audit-pairs", flow_run_name="audit {pairs}")
-def audit_pairs(pairs: Path, out: Path, settings: Auditing = Auditing()) -> dict[str, int]:  # noqa: B008 - frozen
+def audit_pairs(pairs: Path, out: Path, settings: Auditing | None = None) -> dict[str, int]:
     """Audit the tests of (solution, pytest file) pairs.
 
     Args:
         pairs: Parquet or JSONL with id (or question_id), solution, test, optional question_id, reference and trials; a
             file that KodCode or kodforge released will do.
         out: Parquet or JSONL for a row per pair.
-        settings: rigour, gates and sandbox.
+        settings: rigour, gates and sandbox; empty: rigour `audit`.
     """
+    settings = settings or Auditing()
     counts = audit_one_file(pairs, out, settings)
     create_table_artifact([{"decision": name, "pairs": count} for name, count in counts.items()], key="audit")
-    create_markdown_artifact(audit_report(pairs.name, audited_rows(out), settings.verification), key="audit-report")
+    create_markdown_artifact(
+        audit_report(pairs.name, audited_rows(out), settings.verification.gates), key="audit-report"
+    )
     return counts

@@ -204,7 +204,7 @@ def run_audit(pairs: Path, out: Path, report: Path | None, settings: Auditing, c
     with Progress(*columns, console=console) as progress:
         bar = progress.add_task("audit", total=None)
         rows = audit_file(pairs, out, settings, lambda done: progress.update(bar, completed=done))
-        told = audit_report(pairs.name, rows, settings.verification)
+        told = audit_report(pairs.name, rows, settings.verification.gates)
     if report is not None:
         try:
             report.write_text(told, encoding="utf-8")

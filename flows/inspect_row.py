@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from rich.console import Console
 from rich.syntax import Syntax
+from rich.text import Text
 
 from tasks.errors import BadInput
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
+from tasks.syntax import printable
 
 
 def _rows(run: Run, stage: StageName, row_id: str) -> Iterator[dict[str, Any]]:
@@ -34,16 +36,21 @@ def _rejects(run: Run, row_id: str) -> Iterator[tuple[StageName, dict[str, Any]]
                     yield stage, row
 
 
+def _say(console: Console, text: str, style: str = "") -> None:
+    """A line in which nothing of a row is markup, or obeyed by the terminal."""
+    console.print(Text(printable(text), style=style), highlight=False, soft_wrap=True)
+
+
 def _code(console: Console, title: str, text: str) -> None:
     console.print(f"\n[bold]{title}[/bold]")
-    console.print(Syntax(text, "python", line_numbers=True, background_color="default"))
+    console.print(Syntax(printable(text), "python", line_numbers=True, background_color="default"))
 
 
 def _call(console: Console, title: str, call: dict[str, Any]) -> None:
-    console.print(
+    _say(
+        console,
         f"  {title}: {call['model']} · template {call['template']} · sampling {call['sampling']} · "
         f"response {call['response_id'][:16]} · {call['prompt_tokens']} + {call['completion_tokens']} tokens",
-        markup=False,
     )
 
 
@@ -63,26 +70,27 @@ def show_row(config: BuildConfig, row_id: str, console: Console) -> None:
         )
     curated = next(_rows(run, StageName.CURATED, row_id), None)
     triplet = curated or next(_rows(run, StageName.TRIPLETS, row_id), None)
-    console.rule(row_id)
+    console.rule(Text(printable(row_id)))
     _outcome(console, curated, triplet, rejects, row_id)
     if questions:
         question = questions[0]
         console.print("\n[bold]Question[/bold]")
-        console.print((triplet or question)["question"], markup=False, highlight=False)
+        _say(console, (triplet or question)["question"])
         console.print("\n[bold]Lineage[/bold]")
         for seed in question["seeds"]:
             source = seed["source"]
-            console.print(
+            _say(
+                console,
                 f"  seed {seed['seed_id']} · {source['origin']} {source['version']} · {source['licence']}",
-                markup=False,
             )
         _call(console, "question", question["call"])
     if triplet:
         _call(console, "solution", triplet["lineage"]["solution_call"])
         lineage = triplet["lineage"]
-        console.print(
+        _say(
+            console,
             f"  sandbox: {lineage['sandbox_backend']} {lineage['sandbox_image'][:24]} · "
-            f"tier {lineage['integrity_tier']}"
+            f"tier {lineage['integrity_tier']}",
         )
     _attempts(console, run, row_id, triplet)
 
@@ -96,12 +104,12 @@ def _outcome(
 ) -> None:
     if curated:
         why = f" because of {curated['filter_reason']}" if curated["filter_reason"] else ""
-        console.print(f"Accepted into split [bold]{curated['split']}[/bold]{why}.", highlight=False)
+        _say(console, f"Accepted into split {curated['split']}{why}.", "bold")
     if triplet:
         _why_kept(console, triplet)
     for stage, reject in rejects:
         if reject["id"] == row_id:
-            console.print(f"Rejected at [bold]{stage}[/bold]: [red]{reject['reason']}[/red]", highlight=False)
+            _say(console, f"Rejected at {stage}: {reject['reason']}", "bold red")
             _why_rejected(console, reject["evidence"])
 
 
@@ -109,20 +117,20 @@ def _why_kept(console: Console, triplet: dict[str, Any]) -> None:
     """How the label came about, which attempt was kept, and what was found out about it."""
     stood = [one["file_source"] for one in triplet["trials"] if one["test_result"] == "passed"]
     kept = triplet["trials"][triplet["chosen_trial"] - 1]
-    console.print(
+    _say(
+        console,
         f"{triplet['gpt_pass_trial_num']} of {len(triplet['gpt_pass_sequence'])} attempts passed: "
         f"{triplet['gpt_difficulty']}. Of {len(stood)} that stood, attempt {_number(kept['file_source'])} proved most.",
-        highlight=False,
     )
     if kept["mends"]:
         told = "left out" if kept["completion_tokens"] == 0 else "written anew"
-        console.print(f"It is attempt {_number(kept['mends'])}, whose wrong tests were {told}.", highlight=False)
+        _say(console, f"It is attempt {_number(kept['mends'])}, whose wrong tests were {told}.")
     if solver := triplet["solver"]:
-        console.print(
+        _say(
+            console,
             f"Of {solver['tries']} solutions by {', '.join(solver['models'])}, which saw no tests, {solver['passes']} "
             f"pass its tests: {solver['rate']:.2f} (95 % from {solver['low']:.2f} to {solver['high']:.2f}), "
             f"{solver['difficulty'] or 'unsolved'}.",
-            highlight=False,
         )
     _checks(console, triplet["quality"])
 
@@ -132,12 +140,7 @@ def _checks(console: Console, measures: list[dict[str, Any]]) -> None:
         value = "" if one["value"] is None else f" {one['value']:.2f}"
         bound = {"rejected": one["reject_below"], "caution": one["caution_below"]}.get(one["outcome"])
         below = f", below {bound:g}" if bound is not None else ""
-        console.print(
-            f"  {one['outcome']:>12}  {one['check'].replace('_', ' ')}{value}{below}: {one['why']}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _say(console, f"  {one['outcome']:>12}  {one['check'].replace('_', ' ')}{value}{below}: {one['why']}")
 
 
 def _why_rejected(console: Console, evidence: str) -> None:
@@ -146,10 +149,10 @@ def _why_rejected(console: Console, evidence: str) -> None:
         attempts = json.loads(evidence)
         lines = [(one["attempt"], one["outcome"], one["why"], one["checks"]) for one in attempts]
     except (ValueError, KeyError, TypeError):
-        console.print(evidence, markup=False, highlight=False)
+        _say(console, evidence)
         return
     for number, outcome, why, checks in lines:
-        console.print(f"attempt {number}: {outcome or 'passed'}: {why}", markup=False, highlight=False, soft_wrap=True)
+        _say(console, f"attempt {number}: {outcome or 'passed'}: {why}")
         _checks(console, [one for one in checks if one["outcome"] in ("rejected", "caution")])
 
 
@@ -167,14 +170,14 @@ def _attempts(console: Console, run: Run, row_id: str, triplet: dict[str, Any] |
         console.print()
         console.rule(f"attempt {number}{' (kept)' if kept else ''}")
         if attempt_id in unusable:
-            console.print(f"unusable reply: {unusable[attempt_id]['reason']}", highlight=False)
-            console.print(unusable[attempt_id]["evidence"], markup=False, highlight=False)
+            _say(console, f"unusable reply: {unusable[attempt_id]['reason']}")
+            _say(console, unusable[attempt_id]["evidence"])
             continue
         attempt, verdict = attempts[attempt_id], verdicts.get(attempt_id)
         if verdict:
             pair = verdict["pair"]
-            console.print(f"{pair['verdict']}: {pair['reason']}", markup=False, highlight=False)
+            _say(console, f"{pair['verdict']}: {pair['reason']}")
             for test in pair["tests"]:
-                console.print(f"  {test['outcome']:>8} {test['test_id']}", markup=False, highlight=False)
+                _say(console, f"  {test['outcome']:>8} {test['test_id']}")
         _code(console, "solution.py", attempt["solution"])
         _code(console, "test_solution.py", attempt["test"])

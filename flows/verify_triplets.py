@@ -34,16 +34,18 @@ def verify_triplets(config: BuildConfig) -> list[Receipt]:
                     break
                 verdicts = yield execute_attempts.submit(run, attempts)
                 rounds = rounds.after(attempts=attempts, verdicts=verdicts)
+            if not rounds.attempts:  # every question was rejected
+                yield label_triplets.submit(run, shard, rounds)
+                return
             if effort.solver_tries:
                 rounds = rounds.after(solutions=(yield solve_questions.submit(run, shard, rounds)))
             if effort.cross_checks:
                 rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, rounds.attempts)))
             for way in _WAYS[effort.mending]:
-                attempts = yield mend_attempts.submit(run, shard, rounds, way)
-                rounds = rounds.after(attempts=attempts)
-                if attempts.rows_out:
-                    rounds = rounds.after(verdicts=(yield execute_attempts.submit(run, attempts)))
-                    rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, [attempts])))
+                mended = yield mend_attempts.submit(run, shard, rounds, way)
+                if mended.rows_out:
+                    rounds = rounds.after(mended=mended, verdicts=(yield execute_attempts.submit(run, mended)))
+                    rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, [mended])))
             if effort.mutants:
                 rounds = rounds.after(audits=(yield audit_attempts.submit(run, shard, rounds)))
             yield label_triplets.submit(run, shard, rounds)

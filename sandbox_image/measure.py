@@ -84,7 +84,7 @@ class Measure:
         try:
             reporter = PythonFileReporter(self._path, self._coverage)
             found = analysis_from_file_reporter(self._arcs, 0, reporter, self._path)  # type: ignore[arg-type]
-        except coverage.CoverageException:
+        except (coverage.CoverageException, RecursionError):  # RecursionError: nested more deeply than it can follow
             return None
         return {
             "statements": found.numbers.n_statements,

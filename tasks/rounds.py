@@ -25,6 +25,7 @@ class Rounds(BaseModel):
     """Receipts of the tasks that a shard of questions has been through so far, in order."""
 
     attempts: list[Receipt] = []
+    mended: list[Receipt] = []
     verdicts: list[Receipt] = []
     solutions: list[Receipt] = []
     crosschecks: list[Receipt] = []
@@ -33,7 +34,7 @@ class Rounds(BaseModel):
     @property
     def receipts(self) -> list[Receipt]:
         """All of them: what a task depends on that reads the rounds."""
-        return [*self.attempts, *self.verdicts, *self.solutions, *self.crosschecks, *self.audits]
+        return [*self.attempts, *self.mended, *self.verdicts, *self.solutions, *self.crosschecks, *self.audits]
 
     def after(self, **done: Receipt) -> Rounds:
         """The rounds with one more receipt of each kind that is named."""
@@ -42,7 +43,7 @@ class Rounds(BaseModel):
     def read(self, run: Run) -> History:
         """The rows behind the receipts."""
         return History(
-            attempts=_rows(run, StageName.ATTEMPTS, self.attempts, Attempt),
+            attempts=_rows(run, StageName.ATTEMPTS, [*self.attempts, *self.mended], Attempt),
             verdicts=_rows(run, StageName.VERDICTS, self.verdicts, AttemptVerdict),
             unusable=[one for part in self.attempts for one in run.stage(StageName.ATTEMPTS).rejects(part.name)],
             solutions=_rows(run, StageName.SOLUTIONS, self.solutions, Solution),

@@ -7,6 +7,8 @@ import re
 import threading
 from functools import lru_cache
 
+UNREADABLE = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError)
+"""What reading a source can raise: it is no Python, or is nested more deeply than Python's own tools can follow."""
 _lock = threading.Lock()
 
 
@@ -62,6 +64,11 @@ def imports(source: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return names
+
+
+def printable(text: str) -> str:
+    """A text without control characters but tabs and newlines: what a terminal shows, and never obeys."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "\N{REPLACEMENT CHARACTER}", text)
 
 
 def mentions(text: str, name: str) -> bool:

@@ -6,7 +6,7 @@ from flows.cli import load_config
 from tasks.errors import BadInput
 from tasks.models import Subset
 from tasks.run import config_fingerprint, shareable_config
-from tasks.settings import BuildConfig
+from tasks.settings import BuildConfig, Verification
 
 
 def test_environment_overrides_profile_and_argument_overrides_environment(monkeypatch):
@@ -76,3 +76,18 @@ def test_fingerprint_ignores_where_and_how_fast_but_not_what():
     base = load_config("demo", [])
     assert config_fingerprint(base) == config_fingerprint(load_config("demo", ["store=elsewhere", "sandbox.slots=7"]))
     assert config_fingerprint(base) != config_fingerprint(load_config("demo", ["verification.attempts=2"]))
+
+
+def test_the_effort_of_a_profile_is_meant_for_its_own_rigour():
+    assert BuildConfig(profile="demo").verification.effort.mutants == 8
+    assert BuildConfig(profile="demo", verification={"rigour": "fast"}).verification.effort.mutants == 0
+    mixed = BuildConfig(profile="demo", verification={"rigour": "audit", "effort": {"mutants": 7}}).verification.effort
+    assert (mixed.mutants, mixed.reruns) == (7, 5)
+    assert BuildConfig(profile="demo", verification={"attempts": 2}).verification.effort.mutants == 8
+
+
+def test_a_mean_below_the_least_attempts_is_refused():
+    with pytest.raises(ValueError, match="every question gets 3 attempts"):
+        Verification(policy="adaptive", mean_attempts=2)
+    with pytest.raises(ValueError, match="rigour"):
+        Verification(rigour=["fast"])

@@ -5,11 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import field_validator
 
 from tasks.artifacts import Outcome, Stage, Store, batches
-from tasks.auditing.pairs import Group, read_groups
-from tasks.consensus import Consensus
+from tasks.auditing.pairs import Group, check_groups, read_groups
 from tasks.errors import BadInput
 from tasks.execution.crosscheck import Entry, entrants, matrices
 from tasks.execution.mutation.run import audit_tests
@@ -18,7 +19,7 @@ from tasks.execution.stage import judge_attempts
 from tasks.execution.verify import shareable_sandbox
 from tasks.files import check_suffix, read_rows, row_writer
 from tasks.labeling.quality import regated, rejected_by
-from tasks.labeling.triplets import Judged, Try, agreed, judge_tries
+from tasks.labeling.triplets import Judged, Try, judge_tries
 from tasks.models import (
     Attempt,
     AttemptVerdict,
@@ -33,17 +34,27 @@ from tasks.models import (
     Tier,
     Verdict,
 )
-from tasks.settings import Gates, Sandbox, Section, Verification
+from tasks.settings import Gates, Mending, Rigour, Sandbox, Section, Verification
 
 PART = 100
 _NOBODY = Call(response_id="", model="", template="", sampling="{}", prompt_tokens=0, completion_tokens=0)
 
 
 class Auditing(Section):
-    """What an audit is made with: ``verification`` without its attempts, and the sandbox."""
+    """What an audit is made with: the sandbox, and rigour, effort and gates of ``verification``, which has no use for
+    its other fields here."""
 
-    verification: Verification = Verification()
+    verification: Verification = Verification(rigour=Rigour.AUDIT)
     sandbox: Sandbox = Sandbox()
+
+    @field_validator("verification", mode="before")
+    @classmethod
+    def _without_a_teacher(cls, values: Any) -> Any:
+        """Nobody is asked in an audit."""
+        if not isinstance(values, dict) or not isinstance(values.get("effort", {}), dict):
+            return values
+        effort = {"solver_tries": 0, "mending": Mending.NONE, **values.get("effort", {})}
+        return {"rigour": Rigour.AUDIT, **values, "effort": effort}
 
 
 class AuditedRow(Row):
@@ -61,6 +72,7 @@ class AuditedRow(Row):
     wrong_tests: list[str]
     survivors: list[Mutant]
     star_import: bool
+    rigour: Rigour
     peers: int
     verdict_s: float
     crosscheck_s: float
@@ -91,17 +103,16 @@ def audit_file(
         raise BadInput(f"{path} has no rows")
     if "quality" in first and "decision" in first:
         with row_writer(out, AuditedRow) as write:
-            for part in batches((AuditedRow.model_validate(row) for row in read_rows(path)), PART):
+            for part in batches(audited_rows(path), PART):
                 write([regate(row, settings.verification.gates) for row in part])
         return audited_rows(out)
-    for _ in read_groups(path):  # the whole file is checked before anything runs
-        pass
+    check_groups(path)  # the whole file is checked before anything runs
     folder = out.with_name(f"{out.name}.parts")
     stage = Stage(Store(str(folder)), "audit", "audits")
     receipts, done = [], 0
     rules = settings.verification
     with SandboxPool(settings.sandbox) as pool:
-        depends_on = [rules, shareable_sandbox(settings.sandbox), pool.backend.value, pool.image]
+        depends_on = [rules.rigour, rules.effort, shareable_sandbox(settings.sandbox), pool.backend.value, pool.image]
         for number, groups in enumerate(_parts(read_groups(path))):
             pairs = [pair.model_dump() for group in groups for pair in group.pairs]
             trials = [[trial.id, trial.solution, trial.test] for group in groups for trial in group.trials]
@@ -115,14 +126,15 @@ def audit_file(
             progress(done)
     with row_writer(out, AuditedRow) as write:
         for receipt in receipts:
-            write(list(stage.rows(receipt.name, AuditedRow)))
+            write([regate(row, rules.gates) for row in stage.rows(receipt.name, AuditedRow)])
     shutil.rmtree(folder)
     return audited_rows(out)
 
 
 def audited_rows(path: Path) -> Iterator[AuditedRow]:
     """The rows that an audit wrote."""
-    return (AuditedRow.model_validate(row) for row in read_rows(path))
+    columns = AuditedRow.model_fields
+    return (AuditedRow.model_validate({name: row[name] for name in columns if name in row}) for row in read_rows(path))
 
 
 def _parts(groups: Iterator[Group]) -> Iterator[list[Group]]:
@@ -141,8 +153,12 @@ def audit_groups(groups: Sequence[Group], pool: SandboxPool, settings: Auditing)
     """Run all checks on some questions; a row per pair."""
     effort = settings.verification.effort
     attempts = [_attempts(group) for group in groups]
-    every = [attempt for group in attempts for attempt in group]
-    verdicts = {one.attempt_id: one for one in judge_attempts(every, pool, settings.sandbox.coverage, effort)}
+    ours = [attempt for group, made in zip(groups, attempts, strict=True) for attempt in made[: len(group.pairs)]]
+    trials = [attempt for group, made in zip(groups, attempts, strict=True) for attempt in made[len(group.pairs) :]]
+    quick = effort.model_copy(update={"reruns": 0, "stubs": 0})
+    judged = judge_attempts(ours, pool, settings.sandbox.coverage, effort)
+    judged += judge_attempts(trials if effort.cross_checks else [], pool, False, quick)
+    verdicts = {one.attempt_id: one for one in judged}
     checks: list[CrossCheck] | list[None] = [None] * len(groups)
     if effort.cross_checks:
         checks = matrices([_entry(group, made, verdicts) for group, made in zip(groups, attempts, strict=True)], pool)
@@ -155,10 +171,13 @@ def audit_groups(groups: Sequence[Group], pool: SandboxPool, settings: Auditing)
     audits = {one.attempt_id: one for one in audit_tests(chosen, pool, effort, seed=0)} if effort.mutants else {}
     rows: list[AuditedRow] = []
     for group, made, check in zip(groups, attempts, checks, strict=True):
-        tries = [Try(one.attempt, one, verdicts[one.attempt_id], None) for one in made]
-        common = agreed(tries, check)
+        tries = [Try(one.attempt, one, verdicts.get(one.attempt_id), None) for one in made]
+        compared = check.sandbox_s if check else 0.0
+        compared += sum(verdicts[one.attempt_id].sandbox_s for one in made[len(group.pairs) :] if check)
         found = {one.one.number: one for one in judge_tries(tries, check, audits, settings.verification)}
-        rows += [_row(group, number, found[number], audits, check, common) for number in range(1, len(group.pairs) + 1)]
+        rows += [
+            _row(group, found[number], settings, audits, check, compared) for number in range(1, len(group.pairs) + 1)
+        ]
     return rows
 
 
@@ -185,13 +204,14 @@ def _entry(group: Group, attempts: Sequence[Attempt], verdicts: dict[str, Attemp
 
 def _row(
     group: Group,
-    number: int,
     judged: Judged,
+    settings: Auditing,
     audits: dict[str, Audit],
     check: CrossCheck | None,
-    common: Consensus,
+    compared_s: float,
 ) -> AuditedRow:
-    pair, verdict = group.pairs[number - 1], judged.one.verdict
+    """The row of a pair; ``compared_s`` are the sandbox seconds of the question's cross-checks and of its trials."""
+    pair, verdict = group.pairs[judged.one.number - 1], judged.one.verdict
     assert verdict is not None
     audit = audits.get(pair.id)
     row = AuditedRow(
@@ -204,12 +224,13 @@ def _row(
         integrity_tier=verdict.pair.integrity_tier,
         flaky_over=verdict.pair.flaky_over,
         quality=judged.quality,
-        wrong_tests=list(common.of(pair.id).wrong),
+        wrong_tests=list(judged.opinion.wrong),
         survivors=audit.mutation.survivors if audit else [],
         star_import=pair.id in group.starred,
-        peers=len(check.peers) if check else 0,
+        rigour=settings.verification.rigour,
+        peers=len(check.peers) - 1 if check else 0,
         verdict_s=verdict.sandbox_s,
-        crosscheck_s=check.sandbox_s / len(group.pairs) if check else 0.0,
+        crosscheck_s=compared_s / len(group.pairs),
         mutation_s=audit.sandbox_s if audit else 0.0,
     )
     return _decided(row)

@@ -6,7 +6,8 @@ A question may have several attempts, which then are compared with one another: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ast
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from tasks.errors import BadInput
-from tasks.execution.expected import entry_points
 from tasks.files import read_rows
 from tasks.models import Row
 from tasks.syntax import parsed
@@ -62,6 +62,15 @@ class Group:
         return list(dict.fromkeys(pair.reference for pair in self.pairs if pair.reference.strip()))
 
 
+def check_groups(path: Path) -> int:
+    """Look through a whole file; how many pairs it has.
+
+    Raises:
+        BadInput: as ``read_groups``.
+    """
+    return sum(len(rows) for _, rows in _questions(path))
+
+
 def read_groups(path: Path) -> Iterator[Group]:
     """The questions of a file, in order.
 
@@ -69,6 +78,10 @@ def read_groups(path: Path) -> Iterator[Group]:
         BadInput: a column is missing or no text (names row and column), an id occurs twice, or the rows of a question
             do not stand together.
     """
+    return (_group(question_id, rows) for question_id, rows in _questions(path))
+
+
+def _questions(path: Path) -> Iterator[tuple[str, list[tuple[AuditedPair, list[Trial]]]]]:
     seen: set[str] = set()
     for question_id, rows in groupby(_pairs(path), key=lambda one: one[0].question_id):
         if question_id in seen:
@@ -77,7 +90,7 @@ def read_groups(path: Path) -> Iterator[Group]:
                 f"that they can be compared without holding the whole file in memory"
             )
         seen.add(question_id)
-        yield _group(question_id, list(rows))
+        yield question_id, list(rows)
 
 
 def _pairs(path: Path) -> Iterator[tuple[AuditedPair, list[Trial]]]:
@@ -85,20 +98,27 @@ def _pairs(path: Path) -> Iterator[tuple[AuditedPair, list[Trial]]]:
     for number, row in enumerate(read_rows(path), 1):
         name = row.get("id") or row.get("question_id")
         values = {"id": name, "question_id": row.get("question_id") or name}
-        values |= {column: row.get(column) for column in ("solution", "test")}
+        # A row without a text has a verdict like any other, a file without the column is refused.
+        values |= {
+            column: "" if row[column] is None else row[column] for column in ("solution", "test") if column in row
+        }
         try:
             pair = AuditedPair(**values, reference=row.get("reference") or "")
         except ValidationError as error:
             found = error.errors(include_url=False)[0]
             column = ".".join(str(part) for part in found["loc"])
             raise BadInput(
-                f"{path}, row {number}: column {column!r}: {found['msg']}, got {found['input']!r}. Needed: id (or "
+                f"{path}, row {number}: column {column!r}: {found['msg']}{_got(found)}. Needed: id (or "
                 f"question_id), solution, test (texts); optional: question_id, reference, trials"
             ) from error
         if pair.id in seen:
             raise BadInput(f"{path}, row {number}: id {pair.id!r} occurs twice. Ids must be unique")
         seen.add(pair.id)
         yield pair, _trials(pair, row.get("trials"))
+
+
+def _got(found: Mapping[str, Any]) -> str:
+    return "" if found["type"] == "missing" else f", got {found['input']!r}"
 
 
 def _trials(pair: AuditedPair, told: Any) -> list[Trial]:
@@ -122,7 +142,7 @@ def _group(question_id: str, rows: Sequence[tuple[AuditedPair, list[Trial]]]) ->
     def runnable(name: str, test: str) -> str:
         if _imports_nothing(test):
             starred.add(name)
-            return STAR_IMPORT + test
+            return _starred(test)
         return test
 
     pairs = [pair.model_copy(update={"test": runnable(pair.id, pair.test)}) for pair, _ in rows]
@@ -131,5 +151,25 @@ def _group(question_id: str, rows: Sequence[tuple[AuditedPair, list[Trial]]]) ->
 
 
 def _imports_nothing(test: str) -> bool:
-    """Whether tests parse and do not so much as name the solution's module."""
-    return parsed(test) is not None and not entry_points(test) and "solution" not in test
+    """Whether tests parse and take nothing from the solution's module."""
+    tree = parsed(test)
+    return tree is not None and not any(
+        (isinstance(node, ast.ImportFrom) and node.module == "solution")
+        or (isinstance(node, ast.Import) and any(alias.name == "solution" for alias in node.names))
+        for node in ast.walk(tree)
+    )
+
+
+def _starred(test: str) -> str:
+    """Tests with ``STAR_IMPORT`` as early as may be: after a docstring and imports from the future."""
+    tree = parsed(test)
+    assert tree is not None
+    last = 0
+    for node in tree.body:
+        first = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and not last
+        if not first and not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
+            break
+        last = node.end_lineno or last
+    lines = test.splitlines(keepends=True)
+    head = "".join(lines[:last])
+    return f"{head}{'' if head.endswith(chr(10)) or not head else chr(10)}{STAR_IMPORT}{''.join(lines[last:])}"

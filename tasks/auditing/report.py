@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ from jinja2 import Environment, StrictUndefined
 from tasks.auditing.audit import AuditedRow
 from tasks.labeling.quality import REASONS
 from tasks.models import Measure
-from tasks.settings import Verification
+from tasks.settings import Gate, Gates
+from tasks.syntax import printable
 
 _EXAMPLES = 5
 _LONGEST = 300
@@ -29,18 +31,20 @@ class _Sums:
     total: int = 0
     questions: int = 0
     starred: int = 0
+    rigours: set[str] = field(default_factory=set)
     decisions: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
     flaky: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    values: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    values: dict[str, array[float]] = field(default_factory=lambda: defaultdict(lambda: array("d")))
     worst: dict[str, list[tuple[float, str, str]]] = field(default_factory=lambda: defaultdict(list))
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, row: AuditedRow) -> None:
         self.total += 1
         self.starred += row.star_import
+        self.rigours.add(row.rigour)
         self.decisions[row.decision] += 1
         self.verdicts[row.verdict] += 1
         self.flaky.update(row.flaky_over)
@@ -65,11 +69,12 @@ class _Sums:
         self.worst[title] = nsmallest(_EXAMPLES, [*self.worst[title], (value, row.id, why)])
 
 
-def audit_report(name: str, rows: Iterable[AuditedRow], rules: Verification) -> str:
-    """The report on the rows of an audit, holding no more of them than it shows.
+def audit_report(name: str, rows: Iterable[AuditedRow], gates: Gates) -> str:
+    """The report on the rows of an audit, holding of them no more than it shows and a number per check.
 
     Args:
         name: of the file that was audited.
+        gates: that the rows were put to.
     """
     sums = _Sums()
     last = None
@@ -82,7 +87,7 @@ def audit_report(name: str, rows: Iterable[AuditedRow], rules: Verification) -> 
     accepted = sums.total - sums.decisions["reject"]
     return environment.from_string(source).render(
         name=escape(name),
-        rules=rules,
+        rigours=", ".join(sorted(sums.rigours)),
         total=sums.total,
         questions=sums.questions,
         starred=sums.starred,
@@ -90,7 +95,7 @@ def audit_report(name: str, rows: Iterable[AuditedRow], rules: Verification) -> 
         reasons={str(reason): count for reason, count in sums.reasons.most_common()},
         verdicts={str(verdict): count for verdict, count in sums.verdicts.most_common()},
         flaky=dict(sums.flaky.most_common()),
-        checks=[_check(check, sums, rules) for check in REASONS],
+        checks=[_check(check, sums, getattr(gates, check)) for check in REASONS],
         costs=_costs(sums.seconds, sums.total, accepted),
         examples=[
             {
@@ -105,9 +110,8 @@ def audit_report(name: str, rows: Iterable[AuditedRow], rules: Verification) -> 
     )
 
 
-def _check(check: str, sums: _Sums, rules: Verification) -> dict[str, object]:
+def _check(check: str, sums: _Sums, gate: Gate) -> dict[str, object]:
     outcomes, values = sums.outcomes[check], sums.values[check]
-    gate = getattr(rules.gates, check)
     low, median = np.percentile(values, [10, 50]) if values else (None, None)
     return {
         "name": check.replace("_", " "),
@@ -134,5 +138,5 @@ def _costs(seconds: dict[str, float], total: int, accepted: int) -> list[dict[st
 
 def escape(text: str) -> str:
     """A text from a row as one line of Markdown in which nothing of it is markup."""
-    line = " ".join(text.split())
+    line = " ".join(printable(text).split())
     return _MARKS.sub(r"\\\1", line[:_LONGEST] + ("…" if len(line) > _LONGEST else ""))

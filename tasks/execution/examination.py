@@ -16,7 +16,7 @@ from tasks.execution.tiers import forging_means, why_shared
 from tasks.execution.verdicts import judge, judge_output, outcomes_of
 from tasks.models import Pair, TestOutcome, Tier, Verdict
 from tasks.settings import TierChoice
-from tasks.syntax import imports
+from tasks.syntax import UNREADABLE, imports
 
 _SLOW_IMPORTS: list[tuple[set[str], tuple[str, ...]]] = [
     ({"torch"}, ("numpy", "torch")),
@@ -89,7 +89,10 @@ class Examination:
             conditions=conditions,
             limits=self._limits,
         )
-        return self._programs(case) if self.pair.io else self._tests(case)
+        try:
+            return self._programs(case) if self.pair.io else self._tests(case)
+        except UNREADABLE as error:  # of the host's own look at the sources; a box's troubles are errors of other kinds
+            return Judged(Verdict.ERROR, f"solution or tests cannot be read: {type(error).__name__}")
 
     def _programs(self, case: Case) -> Judged:
         """Run the solution as a program on each input; the outputs are compared out here."""

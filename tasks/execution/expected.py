@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from tasks.syntax import nodes
+from tasks.syntax import UNREADABLE, nodes
 
 _COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
 
@@ -52,7 +52,7 @@ def expected_tests(source: str) -> list[str]:
 
 def test_functions(source: str) -> list[str]:
     """``expected_tests``; none where the source does not parse."""
-    with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+    with suppress(*UNREADABLE):
         return expected_tests(source)
     return []
 
@@ -119,7 +119,9 @@ def _parameters(decorators: Sequence[ast.expr]) -> set[str] | None:
         ]:
             try:
                 found = ast.literal_eval(names)
-            except ValueError:
+            except UNREADABLE:
+                return None
+            if not isinstance(found, str | list | tuple):
                 return None
             return {str(name).strip() for name in (found.split(",") if isinstance(found, str) else found)}
     return None
@@ -138,7 +140,7 @@ def entry_points(source: str) -> list[str]:
     """Names that the tests take from ``solution`` and use, sorted; empty where the source does not parse."""
     try:
         found_nodes = nodes(source)
-    except (SyntaxError, ValueError):
+    except UNREADABLE:
         return []
     imported: dict[str, str] = {}
     modules: set[str] = set()

@@ -10,6 +10,8 @@ from tasks.syntax import parsed
 
 _LONGEST = 500
 _DEEPEST = 5
+_MOST_ROWS = 100
+"""Rows of a table that count for an assert in a loop over it."""
 _CONVERSIONS = {"list", "sorted", "tuple", "set", "bool", "int", "float", "str", "dict"}
 _BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try)
 
@@ -150,7 +152,7 @@ class _Reader:
 
     def _literals(self, node: ast.expr) -> list[str]:
         found = []
-        for one in self._followed(node):
+        for one in self._followed(node)[:_MOST_ROWS]:
             match one:
                 case ast.Call(func=ast.Name(id="approx") | ast.Attribute(attr="approx"), args=[value, *_]):
                     pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -21,6 +22,7 @@ from tasks.rounds import Rounds, by_question
 from tasks.run import Run, StageName
 from tasks.settings import Effort
 from tasks.shards import RETRIES, report
+from tasks.syntax import UNREADABLE
 
 
 @task(task_run_name="execute {attempts.name}", cache_policy=NO_CACHE, **RETRIES)
@@ -86,13 +88,20 @@ def audit_attempts(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
         return Outcome.of(audit_tests(chosen, shared_pool(run.config.sandbox), effort, run.config.seed))
 
     bounds = [effort.mutants, effort.mutation_s, effort.candidates, run.config.seed]
-    depends_on = [*rounds.attempts, *rounds.verdicts, *rounds.crosschecks, *bounds, *_box(run)]
+    depends_on = [*rounds.attempts, *rounds.mended, *rounds.verdicts, *rounds.crosschecks, *bounds, *_box(run)]
     return report(run.stage(StageName.AUDITS).run_shard(questions.name, Audit, depends_on, work))
 
 
 def _box(run: Run) -> list[object]:
     """What of the sandbox its findings depend on."""
     return [shareable_sandbox(run.config.sandbox), resolve_backend(run.config.sandbox).value]
+
+
+def _stubs(pair: Pair) -> dict[str, str]:
+    """The stubs of a solution; none where it is nested too deeply to be rewritten."""
+    with suppress(*UNREADABLE):
+        return stubs(pair.solution, pair.test)
+    return {}
 
 
 def judge_attempts(attempts: list[Attempt], pool: SandboxPool, coverage: bool, effort: Effort) -> list[AttemptVerdict]:
@@ -107,7 +116,7 @@ def judge_attempts(attempts: list[Attempt], pool: SandboxPool, coverage: bool, e
         (number, name, pair.model_copy(update={"solution": source}))
         for number, (pair, verdict) in enumerate(zip(pairs, verdicts, strict=True))
         if verdict.verdict is Verdict.PASSED and effort.stubs
-        for name, source in list(stubs(pair.solution, pair.test).items())[: effort.stubs]
+        for name, source in list(_stubs(pair).items())[: effort.stubs]
         if source.strip() != pair.solution.strip()  # a program without functions is its own stub
     ]
     judged = [

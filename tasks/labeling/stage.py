@@ -14,7 +14,7 @@ from tasks.labeling.triplets import Try, collect_tries, label
 from tasks.models import Attempt, Question, Triplet
 from tasks.rounds import History, Rounds, answered, question_of
 from tasks.run import Run, StageName, wire_settings
-from tasks.settings import Mending
+from tasks.settings import Mending, fingerprint
 from tasks.shards import RETRIES, report
 from tasks.teachers.clients import shared_client
 
@@ -36,7 +36,8 @@ def mend_attempts(run: Run, questions: Receipt, rounds: Rounds, way: Mending) ->
         answers = shared_client(author, run.cache_path).ask_all(requests, run.purpose(ACCOUNT))
         return Outcome.of([read_rewrite(one, answer, run.config) for one, answer in zip(found, answers, strict=True)])
 
-    depends_on = [questions, *rounds.receipts, way, wire_settings(author) if requests else None]
+    asked = fingerprint([request.key(author) for request in requests])
+    depends_on = [questions, *rounds.receipts, way, asked, wire_settings(author) if requests else None]
     shard = f"{questions.name}-{way}"
     return report(run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work))
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tasks.acceptance import difficulty, explanation, rejection
-from tasks.consensus import Consensus, consensus_of
+from tasks.consensus import Consensus, Opinion, consensus_of
 from tasks.intervals import wilson
 from tasks.labeling.quality import measures, rejected_by, value_of
 from tasks.labeling.signatures import entry_point_info
@@ -97,6 +97,7 @@ class Judged:
     one: Try
     outcome: RejectReason | None
     quality: list[Measure]
+    opinion: Opinion
     why: str
 
     @property
@@ -127,14 +128,15 @@ def judge_tries(
     found = []
     for one in tries:
         outcome, quality, why = one.outcome(rules), [], one.explain(rules)
+        opinion = common.of(one.attempt.attempt_id) if one.attempt else Opinion()
         if one.attempt and one.verdict and one.verdict.pair.verdict is Verdict.PASSED:
-            audit, opinion = audits.get(one.attempt.attempt_id), common.of(one.attempt.attempt_id)
+            audit = audits.get(one.attempt.attempt_id)
             quality = measures(one.attempt.test, one.attempt.solution, one.verdict, audit, opinion, rules)
             if outcome is None and (worst := rejected_by(quality)):
                 outcome, why = worst
             if outcome is None and (lost := lost_coverage(one.verdict, verdicts.get(one.attempt.mends))):
                 outcome, why = RejectReason.LOW_COVERAGE, lost
-        found.append(Judged(one, outcome, quality, why))
+        found.append(Judged(one, outcome, quality, opinion, why))
     return found
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.artifacts import Receipt
@@ -129,7 +134,7 @@ def summarise(run: Run) -> Summary:
         BadInput: a stage has not finished.
     """
     labelled_receipts = run.receipts(StageName.TRIPLETS)
-    labelled = _frame(run, StageName.TRIPLETS, labelled_receipts, ["subset", "gpt_difficulty", "quality", "solver"])
+    labelled = _frame(run, StageName.TRIPLETS, labelled_receipts, ["subset", "gpt_difficulty", "solver"])
     failed = pd.DataFrame(
         {"subset": _rejected_subsets(run, StageName.TRIPLETS, labelled_receipts), "gpt_difficulty": FAIL}
     )
@@ -148,29 +153,32 @@ def summarise(run: Run) -> Summary:
         splits={split.value: int((curated["split"] == split.value).sum()) for split in Split},
         licences={str(name): int(count) for name, count in sorted(curated["licence"].value_counts().items())},
         models=sorted(set(calls)),
-        checks=_checks(labelled["quality"]),
+        checks=_checks(run, labelled_receipts),
         agreement=_agreement(labelled),
     )
 
 
-def _checks(quality: pd.Series) -> list[CheckSummary]:
-    """The measures of the chosen attempts, by check in the order of the rows."""
-    every = pd.DataFrame([one for measures in quality for one in measures])
-    if every.empty:
-        return []
-    found = []
-    for check, group in every.groupby("check", sort=False):
-        values = group["value"].dropna()
-        found.append(
-            CheckSummary(
-                check=str(check),
-                measured=len(values),
-                low=float(values.quantile(0.1)) if len(values) else None,
-                median=float(values.median()) if len(values) else None,
-                caution=int((group["outcome"] == "caution").sum()),
-            )
-        )
-    return found
+def _checks(run: Run, receipts: Sequence[Receipt]) -> list[CheckSummary]:
+    """The measures of the chosen attempts, by check in the order of the rows; a number per row and check in memory."""
+    values: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
+    cautions: Counter[str] = Counter()
+    for receipt in receipts:
+        column = run.stage(StageName.TRIPLETS).table(receipt.name, ["quality"]).column("quality")
+        measures = pc.list_flatten(column)
+        names = pc.struct_field(measures, "check").to_pylist()
+        numbers = pc.struct_field(measures, "value").to_numpy().astype(np.float64)
+        labels = np.array(names)
+        for check in dict.fromkeys(names):
+            mine = numbers[labels == check]
+            values.setdefault(check, []).append(mine[~np.isnan(mine)])
+        outcomes = pc.struct_field(measures, "outcome").to_pylist()
+        cautions.update(name for name, outcome in zip(names, outcomes, strict=True) if outcome == "caution")
+    summaries = []
+    for check, parts in values.items():
+        every = np.concatenate(parts)
+        low, median = (float(one) for one in np.percentile(every, [10, 50])) if len(every) else (None, None)
+        summaries.append(CheckSummary(check, len(every), low, median, cautions[check]))
+    return summaries
 
 
 def _agreement(labelled: pd.DataFrame) -> Agreement | None:

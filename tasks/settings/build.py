@@ -69,7 +69,11 @@ class BuildConfig(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         name = init_settings().get("profile") or env_settings().get("profile") or "demo"
-        profile = InitSettingsSource(settings_cls, init_kwargs=read_profile(name))
+        values = read_profile(name)
+        if any("rigour" in (source().get("verification") or {}) for source in (init_settings, env_settings)):
+            # What the profile says of the effort is meant for its own rigour.
+            values["verification"] = {**values.get("verification", {}), "effort": {}}
+        profile = InitSettingsSource(settings_cls, init_kwargs=values)
         return init_settings, env_settings, profile
 
     @model_validator(mode="after")

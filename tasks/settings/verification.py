@@ -163,7 +163,7 @@ class Verification(Section):
         if not isinstance(values, dict):
             return values
         rigour, given = values.get("rigour", Rigour.STANDARD), values.get("effort", {})
-        if rigour in set(Rigour) and isinstance(given, dict):
+        if isinstance(rigour, str) and rigour in set(Rigour) and isinstance(given, dict):
             return {**values, "effort": {**EFFORTS[Rigour(rigour)].model_dump(), **given}}
         return values
 
@@ -178,5 +178,11 @@ class Verification(Section):
             raise ValueError(
                 f"effort.mending is {self.effort.mending} and effort.cross_checks is off, which finds no wrong test. "
                 f"Set cross_checks, or mending to none"
+            )
+        least = min(self.least_attempts, self.attempts)
+        if self.mean_attempts is not None and self.mean_attempts < least:
+            raise ValueError(
+                f"mean_attempts is {self.mean_attempts:g} and every question gets {least} attempts in any case. Set it "
+                f"higher, or least_attempts lower"
             )
         return self

@@ -158,7 +158,7 @@ def test_other_gates_change_the_decisions_and_run_nothing(audited, tmp_path):
 
 def test_the_report_counts_what_the_rows_say(audited):
     rows = list(audited[0].values())
-    told = audit_report("pairs.jsonl", rows, SETTINGS.verification)
+    told = audit_report("pairs.jsonl", rows, SETTINGS.verification.gates)
     assert "6 pairs of 1 questions" in told
     assert "| accept | 2 |" in told
     assert "wrong\\_tests" in told or "wrong_tests" in told
@@ -182,7 +182,7 @@ def test_kodcode_files_have_trials_and_tests_that_import_nothing(tmp_path):
     (group,) = read_groups(tmp_path / "kodcode.parquet")
     assert [trial.id for trial in group.trials] == ["Q_1_I/trial/2", "Q_1_I/trial/3"]
     (found,) = audit_file(tmp_path / "kodcode.parquet", tmp_path / "out.jsonl", SETTINGS)
-    assert (found.id, found.decision, found.star_import, found.peers) == ("Q_1_I", "accept", True, 3)
+    assert (found.id, found.decision, found.star_import, found.peers) == ("Q_1_I", "accept", True, 2)
     assert measured(found, "agreement").value == 1.0
 
 
@@ -218,9 +218,9 @@ def test_the_command_writes_rows_and_report_and_shows_the_tables(tmp_path):
         "--set",
         "verification.effort.mutants=5",
     ]
-    done = CliRunner().invoke(app, ["audit", str(pairs), *options, *sets])
+    done = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["audit", str(pairs), *options, *sets])
     assert done.exit_code == 0, done.output
-    assert "accept" in done.output and "mutation score" in done.output
+    assert "reject" in done.output and "mutation score" in done.output
     assert "Pairs worth a look" in (tmp_path / "a.md").read_text()
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 3
 
@@ -237,6 +237,66 @@ def test_the_flow_is_the_same_in_the_ui(tmp_path):
     quick = Auditing(verification=Verification(rigour=Rigour.FAST), sandbox=SETTINGS.sandbox)
     counts = audit_pairs(write(tmp_path / "pairs.jsonl", ROWS[:2]), tmp_path / "out.parquet", quick)
     assert sum(counts.values()) == 2
+
+
+LADDER = "def f(x):\n    if x == 0:\n        return 0\n" + "".join(
+    f"    elif x == {n}:\n        return {n}\n" for n in range(1, 400)
+)
+UNION = "def f(x: " + "|".join(["int"] * 700) + ") -> int:\n    return x\n"
+PLAIN = "from solution import f\n\n\ndef test_f():\n    assert f(1) == 1\n\n\ndef test_two():\n    assert f(2) == 2\n"
+ODD = {
+    "a deep ladder": (LADDER, PLAIN),
+    "a long union": (UNION, PLAIN),
+    "parametrize of no name": (
+        UNION,
+        "import pytest\nfrom solution import f\n\n\n@pytest.mark.parametrize(1, [1])\ndef test_f(): f(1)\n",
+    ),
+    "too deep to parse": (LADDER, f"from solution import f\nx = {'-' * 20000}1\ndef test_f():\n    assert f(1) == 1\n"),
+    "a ladder of tests": (
+        LADDER,
+        PLAIN + "\n\nif 0:\n    pass\n" + "".join(f"elif {n}:\n    pass\n" for n in range(1, 1500)),
+    ),
+    "nothing": ("", ""),
+    "no text": (None, None),
+}
+
+
+def test_a_row_that_nobody_can_read_fails_no_other(tmp_path):
+    rows = [{"id": name, "solution": solution, "test": test} for name, (solution, test) in ODD.items()]
+    good = {"id": "good", "solution": "def f(x):\n    return x\n", "test": PLAIN}
+    quick = SETTINGS.model_copy(update={"verification": Verification(rigour=Rigour.AUDIT, effort={"mutants": 3})})
+    found = {one.id: one for one in audit_file(write(tmp_path / "p.jsonl", [*rows, good]), tmp_path / "o.jsonl", quick)}
+    assert set(found) == {*ODD, "good"}
+    assert found["good"].verdict is Verdict.PASSED
+    assert found["a deep ladder"].verdict is Verdict.PASSED
+    assert found["a long union"].verdict is Verdict.PASSED
+    assert {found[name].verdict for name in ("nothing", "no text")} <= {Verdict.NO_TESTS, Verdict.ERROR}
+
+
+@pytest.mark.parametrize(
+    ("test", "starts"),
+    [
+        ("def test_solution():\n    assert add(1) == 2\n", "from solution import *\n\ndef test_solution"),
+        (
+            '"""Doc."""\nfrom __future__ import annotations\nx = 1\n',
+            '"""Doc."""\nfrom __future__ import annotations\nfrom sol',
+        ),
+        ("import solution\n", "import solution"),
+        ("def broken(:", "def broken(:"),
+    ],
+)
+def test_a_star_import_comes_only_where_nothing_is_imported_and_where_it_may_stand(tmp_path, test, starts):
+    (group,) = read_groups(write(tmp_path / "p.jsonl", [{"id": "a", "solution": "x = 1", "test": test}]))
+    assert group.pairs[0].test.startswith(starts)
+
+
+def test_nothing_of_a_row_is_obeyed_by_a_terminal():
+    assert "\x1b" not in escape("\x1b]0;owned\x07\x1b[2J")
+
+
+def test_an_audit_asks_nobody_and_so_needs_no_cross_checks():
+    effort = Auditing.model_validate({"verification": {"effort": {"cross_checks": False}}}).verification.effort
+    assert (effort.solver_tries, effort.cross_checks, effort.mutants) == (0, False, 100)
 
 
 def test_effort_of_a_rigour_is_overridden_value_by_value():

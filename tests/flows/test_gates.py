@@ -89,6 +89,15 @@ def test_the_adaptive_policy_spends_less_on_easy_questions(kodforge, built, tmp_
     assert any(len(passes) > 2 for passes in made.values() if 0 in passes)
 
 
+def test_a_shard_whose_questions_are_all_rejected_stops_nothing(kodforge, built, tmp_path):
+    _, options, _ = built
+    small = sets(store=tmp_path, only="[Docs]", subsets__Docs__count=6, shard_size=1, verification__attempts=1)
+    done = kodforge("run", *options, *small)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    asked = json.loads((tmp_path / "gates/questions/manifest.json").read_text())
+    assert 0 in [shard["rows_out"] for shard in asked["shards"]], "no shard without a question: choose other seeds"
+
+
 def test_fast_runs_neither_mutants_nor_cross_checks(kodforge, built, tmp_path):
     _, options, _ = built
     effort = sets(

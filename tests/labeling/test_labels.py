@@ -137,6 +137,20 @@ def test_the_solver_has_a_rate_an_interval_and_a_label_of_its_own():
     assert row.gpt_difficulty == "easy"
 
 
+def test_a_solver_that_gave_no_solution_at_all_has_a_rate_too():
+    row = label(question(), tries(verdict(1)), RULES, matrix({"1": {"1": ""}}, {}), unsolved=4)
+    assert isinstance(row, Triplet) and row.solver is not None
+    assert (row.solver.passes, row.solver.tries, row.solver.difficulty) == (0, 4, None)
+
+
+def test_sets_of_parameters_count_as_tests():
+    many = "import pytest\nfrom solution import double\n\n\n@pytest.mark.parametrize('n', [1, 2, 3])\n"
+    many += "def test_it(n):\n    assert double(n) == n + n\n"
+    row = label(question(), tries(verdict(1), attempts=(attempt(1, test=many),)), RULES)
+    assert isinstance(row, Triplet)
+    assert value(row, "tests").value == 3
+
+
 def test_mended_tests_stand_without_counting_as_a_pass_unless_they_cover_less():
     made = (attempt(1), attempt(2, mends=f"{QUESTION_ID}/1"))
     found = tries(verdict(1, Verdict.FAILED), verdict(2), attempts=made)

@@ -52,8 +52,14 @@ def test_open_user_turn_is_completed_by_seed(http):
     ]
 
 
+BOTH = "Please solve, with <|Solution Begin|> and <|Test Begin|>."
+
+
 def test_attempts_differ_by_seed_and_share_tests(http):
-    first, second, third, fourth = (chat(http, "Please solve. Write a function to add.", n) for n in range(4))
+    first, second, third, fourth = (
+        chat(http, "Please solve with <|Solution Begin|> and <|Test Begin|>. Write a function to add.", n)
+        for n in range(4)
+    )
     assert "a = 1" in first and "t = 1" in first
     assert "a = 2" in second and "t = 1" in second
     assert third == "no tags"
@@ -65,7 +71,7 @@ def test_question_for_the_seed_that_comes_first_and_matches_longest(http):
         http, "Page: lib.sort\n mentions too long"
     )
     assert chat(http, "Page: lib.sort_stable") == "BAD_DOCUMENT"
-    assert "s = 1" in chat(http, "Solve: Sort it. Thanks")
+    assert "s = 1" in chat(http, f"{BOTH} Sort it. Thanks")
 
 
 def test_unknown_prompt_says_so(http):
@@ -128,3 +134,18 @@ def test_local_model_answers_and_stops():
         assert raw["choices"][0]["text"]
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{url}/models")
+
+
+def test_solvers_are_given_solutions_alone_and_menders_tests():
+    entry = {
+        "id": "add",
+        "prefix": "Write",
+        "question": "Write a function to add.",
+        "mended": "t = 3\n",
+        "attempts": [{"solution": "a = 1\n", "test": "t = 1\n"}, {"solution": "a = 2\n"}],
+    }
+    transcripts = Transcripts([entry])
+    solved = [transcripts.chat("<|Solution Begin|> Write a function to add.", seed).text for seed in range(3)]
+    assert ["a = 1" in solved[0], "a = 2" in solved[1], solved[2] == solved[0]] == [True] * 3
+    assert "t = 1" not in solved[0]
+    assert "t = 3" in transcripts.chat("<|Test Begin|> Write a function to add.", 0).text

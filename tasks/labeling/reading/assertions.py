@@ -18,7 +18,7 @@ from tasks.labeling.reading.claims import Claims, called, claim
 from tasks.labeling.reading.copies import copied, duplicated
 from tasks.labeling.reading.dataflow import Flow, Function, bound_names, functions, parametrizations
 from tasks.labeling.reading.places import SWALLOWED, Place, places, raises_anyhow
-from tasks.syntax import parse, parsed
+from tasks.syntax import UNREADABLE, parse, parsed
 
 _PYTEST = {"raises", "warns", "deprecated_call", "RaisesGroup"}
 _WATCHES = (*_PYTEST, "assertRaises", "assertWarns", "assertLogs", "assertNoLogs")
@@ -75,8 +75,12 @@ def read_tests(test: str, solution: str) -> TestReading | None:
             duplicates=duplicated(tests),
             copies=copied(found, answer),
         )
-    except (RecursionError, ValueError):  # nested too deeply, or with a number too long to be written out
+    except UNREADABLE:  # nested too deeply, or with a number too long to be written out
         return None
+
+
+_DEEPEST = 10
+"""Helpers that call helpers that assert, one within the other."""
 
 
 class _Judge:
@@ -90,7 +94,7 @@ class _Judge:
         self._own = bound_names(ast.walk(tree))
         self._judged: dict[Function, list[tuple[int, str | None]]] = {}
         self._asserting: dict[tuple[bool, str], list[Function]] = {}
-        while True:  # until calls of the functions known to assert make no further function one that does
+        for _ in range(_DEEPEST):  # or until calls of the functions known to assert make no further one that does
             self._places = {function: list(places(function, self._asserts)) for function in found.values()}
             asserting: dict[tuple[bool, str], list[Function]] = {}
             for name, function in found.items():
