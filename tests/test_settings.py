@@ -91,3 +91,11 @@ def test_a_mean_below_the_least_attempts_is_refused():
         Verification(policy="adaptive", mean_attempts=2)
     with pytest.raises(ValueError, match="rigour"):
         Verification(rigour=["fast"])
+
+
+def test_one_bound_of_a_gate_leaves_the_other_as_it_is():
+    gate = Verification(gates={"mutation_score": {"caution_below": 0.9}}).gates.mutation_score
+    assert (gate.reject_below, gate.caution_below) == (0.3, 0.9)
+    assert Verification().gates.mutation_score.caution_below == 0.6
+    with pytest.raises(ValueError, match="mutation"):
+        Verification(gates={"mutation": {"caution_below": 0.9}})

@@ -42,6 +42,12 @@ def _nothing_required(schema: dict[str, Any]) -> None:
     schema.pop("required", None)
 
 
+def _without_bounds(schema: dict[str, Any]) -> None:
+    """A form must not send a bound that nobody gave, nor name one that is not the gate's own."""
+    for field in schema["properties"].values():
+        field.pop("default", None)
+
+
 class Effort(Section):
     """What is run. A value that is left out is that of the rigour."""
 
@@ -96,6 +102,8 @@ EFFORTS: dict[Rigour, Effort] = {
 class Gate(Section):
     """Bounds on something measured, of which more is better. 0 bounds nothing."""
 
+    model_config = ConfigDict(json_schema_extra=_without_bounds)
+
     reject_below: float = Field(0.0, ge=0, description="Below it the attempt is rejected.")
     caution_below: float = Field(0.0, ge=0, description="Below it the row goes to `use_with_caution`.")
 
@@ -134,6 +142,18 @@ class Gates(Section):
         Gate(caution_below=0.5), description="Share of the other attempts whose tests accept the solution."
     )
     reference: Gate = Field(Gate(), description="Share of the seeds' own solutions that pass the tests.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_bound_stays(cls, values: Any) -> Any:
+        """Who gives one bound of a gate leaves the other as it is."""
+        if not isinstance(values, dict):
+            return values
+        usual = {name: field.default.model_dump() for name, field in cls.model_fields.items()}
+        return {
+            name: {**usual[name], **given} if name in usual and isinstance(given, dict) else given
+            for name, given in values.items()
+        }
 
 
 class Verification(Section):

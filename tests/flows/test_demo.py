@@ -57,6 +57,13 @@ def test_rows_in_are_rows_out_and_rejects_at_every_stage(demo):
 def test_every_reject_reason_occurs_with_evidence(demo):
     found = [row for stage in STAGES for row in rejects(demo[0], stage)]
     elsewhere = {RejectReason.SATURATED, RejectReason.SECRET, RejectReason.PERSONAL_DATA}  # see test_sourcing.py
+    elsewhere |= {  # of gates that reject nothing unless they are told to
+        RejectReason.FEW_TESTS,
+        RejectReason.FEW_ASSERTS,
+        RejectReason.COPIED_SOLUTION,
+        RejectReason.COLLUSION,
+        RejectReason.CONTRADICTS_REFERENCE,
+    }
     assert {row["reason"] for row in found} == {reason.value for reason in set(RejectReason) - NOT_ASKED - elsewhere}
     silent = {row["reason"] for row in found if not row["evidence"].strip()}
     assert silent <= {"empty_question"}
@@ -91,13 +98,14 @@ def test_lineage_leads_back_to_seed_prompt_answer_and_verdict(demo, rows):
         assert lineage["sources"][0]["licence"]
         assert lineage["tests_passed"]
         assert lineage["sandbox_image"]
-        assert lineage["control"] not in (None, "passed")
+        assert {one["check"]: one["value"] for one in row["quality"]}["stubs_caught"] == 1.0
 
 
 def test_difficulties_differ_and_agree_with_the_passes(rows):
     assert {row["gpt_difficulty"] for row in rows} == {"easy", "medium", "hard"}
     for row in rows:
-        assert row["gpt_pass_percentage"] == sum(row["gpt_pass_sequence"]) / len(row["trials"])
+        made = [trial for trial in row["trials"] if not trial["mends"]]
+        assert row["gpt_pass_percentage"] == sum(row["gpt_pass_sequence"]) / len(made)
 
 
 def test_duplicates_are_named_by_the_row_that_stays(demo, rows):
@@ -110,7 +118,34 @@ def test_contaminated_rows_are_out_and_overlapping_ones_set_apart(demo):
     (out,) = [row for row in rejects(demo[0], "curated") if row["reason"] == "contaminated"]
     assert "HumanEval/0" in out["evidence"]
     caution = pq.read_table(next((demo[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
-    assert all("HumanEval/" in row["filter_reason"] for row in caution)
+    doubtful = [row for row in caution if "HumanEval/" not in row["filter_reason"]]
+    assert len(doubtful) < len(caution)
+    for row in doubtful:
+        assert any(one["outcome"] == "caution" and one["why"] in row["filter_reason"] for one in row["quality"])
+
+
+def test_wrong_tests_are_left_out_or_written_anew(rows):
+    mended = [row for row in rows if row["trials"][row["chosen_trial"] - 1]["mends"]]
+    told = {row["trials"][row["chosen_trial"] - 1]["completion_tokens"] > 0 for row in mended}
+    assert told == {True, False}, "one whose tests were dropped, one whose tests were rewritten"
+
+
+def test_the_solver_and_the_author_do_not_always_agree(rows):
+    assert all(row["solver"]["low"] <= row["solver"]["rate"] <= row["solver"]["high"] for row in rows if row["solver"])
+    labels = {(row["gpt_difficulty"], row["solver"]["difficulty"]) for row in rows if row["solver"]}
+    assert ("easy", "easy") in labels and len(labels) > 3
+
+
+def test_the_curriculum_holds_the_train_rows_easiest_first(demo, monkeypatch, tmp_path):
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    from datasets import load_dataset
+
+    loaded = load_dataset(str(demo[0] / "demo/release"), "curriculum")
+    assert list(loaded) == ["easy", "medium", "hard"]
+    names = [name for split in loaded.values() for name in split["question_id"]]
+    assert len(names) == len(set(names)) == len(load_dataset(str(demo[0] / "demo/release"))["train"])
+    rates = [row["solver"]["rate"] for row in loaded["easy"] if row["solver"]]
+    assert rates == sorted(rates, reverse=True)
 
 
 def test_card_says_what_it_is(demo):
@@ -137,7 +172,8 @@ def test_inspect_shows_a_row_with_all_attempts(kodforge, demo, rows, subset):
     row = next(row for row in rows if row["subset"] == subset)
     done = kodforge("inspect", row["question_id"], *sets(store=demo[0]))
     assert done.returncode == 0, done.stderr
-    for text in ("Accepted into split", "attempt 4", "(kept)", "seed ", row["test_info"][0]["function_name"]):
+    words = ("Accepted into split", "attempt 4", "(kept)", "seed ", "stubs caught", "mutants of the solution")
+    for text in (*words, row["test_info"][0]["function_name"]):
         assert text in done.stdout
 
 
@@ -145,6 +181,7 @@ def test_inspect_says_why_a_row_was_rejected(kodforge, demo):
     reject = next(row for row in rejects(demo[0], "triplets") if row["reason"] == "timeout")
     done = kodforge("inspect", reject["id"], *sets(store=demo[0]))
     assert "Rejected at triplets: timeout" in done.stdout
+    assert "attempt 1: timeout: still running" in done.stdout
 
 
 def test_inspect_of_an_unknown_row_says_what_ids_look_like(kodforge, demo):

@@ -82,6 +82,7 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
         "verify",
         "curate",
         "verify-pairs",
+        "audit-pairs",
     }
     assert found["pilot-nightly"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["pilot-nightly"]["schedules"][0]["active"]
