@@ -8,15 +8,24 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from tasks.arrow import arrow_schema
 from tasks.errors import BadInput
 
+
+class _WithId(Protocol):
+    id: str
+
+    @classmethod
+    def model_validate(cls, obj: Any) -> Any: ...
+
+
+M = TypeVar("M", bound=_WithId)
 BATCH = 1000
 _READ_BUFFER = 1 << 16
 
@@ -76,6 +85,33 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         raise BadInput(f"file {str(path)!r} does not exist. Give a Parquet or JSONL file")
     return _jsonl(path) if path.suffix == ".jsonl" else _parquet(path)
+
+
+def read_models(
+    path: Path, model: type[M], values_of: Callable[[dict[str, Any]], dict[str, Any]], needed: str
+) -> Iterator[tuple[M, dict[str, Any]]]:
+    """The rows of a file as a model that has an ``id``, each with the row as it is there.
+
+    Args:
+        values_of: the model's values in a row.
+        needed: what to tell of the columns where one is wrong.
+
+    Raises:
+        BadInput: a column is missing or has the wrong type (names row and column), or an id occurs twice.
+    """
+    seen: set[str] = set()
+    for number, row in enumerate(read_rows(path), 1):
+        try:
+            one = model.model_validate(values_of(row))
+        except ValidationError as error:
+            found = error.errors(include_url=False)[0]
+            column = ".".join(str(part) for part in found["loc"])
+            got = "" if found["type"] in ("missing", "value_error") else f", got {str(found['input'])[:100]!r}"
+            raise BadInput(f"{path}, row {number}: column {column!r}: {found['msg']}{got}. {needed}") from error
+        if one.id in seen:
+            raise BadInput(f"{path}, row {number}: id {one.id!r} occurs twice. Ids must be unique")
+        seen.add(one.id)
+        yield one, row
 
 
 @contextmanager

@@ -7,16 +7,16 @@ A question may have several attempts, which then are compared with one another: 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from tasks.errors import BadInput
-from tasks.files import read_rows
+from tasks.files import read_models
 from tasks.models import Row
 from tasks.syntax import parsed
 
@@ -94,31 +94,17 @@ def _questions(path: Path) -> Iterator[tuple[str, list[tuple[AuditedPair, list[T
 
 
 def _pairs(path: Path) -> Iterator[tuple[AuditedPair, list[Trial]]]:
-    seen: set[str] = set()
-    for number, row in enumerate(read_rows(path), 1):
-        name = row.get("id") or row.get("question_id")
-        values = {"id": name, "question_id": row.get("question_id") or name}
-        # A row without a text has a verdict like any other, a file without the column is refused.
-        values |= {
-            column: "" if row[column] is None else row[column] for column in ("solution", "test") if column in row
-        }
-        try:
-            pair = AuditedPair(**values, reference=row.get("reference") or "")
-        except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            column = ".".join(str(part) for part in found["loc"])
-            raise BadInput(
-                f"{path}, row {number}: column {column!r}: {found['msg']}{_got(found)}. Needed: id (or "
-                f"question_id), solution, test (texts); optional: question_id, reference, trials"
-            ) from error
-        if pair.id in seen:
-            raise BadInput(f"{path}, row {number}: id {pair.id!r} occurs twice. Ids must be unique")
-        seen.add(pair.id)
+    needed = "Needed: id (or question_id), solution, test (texts); optional: question_id, reference, trials"
+    for pair, row in read_models(path, AuditedPair, _values, needed):
         yield pair, _trials(pair, row.get("trials"))
 
 
-def _got(found: Mapping[str, Any]) -> str:
-    return "" if found["type"] == "missing" else f", got {found['input']!r}"
+def _values(row: dict[str, Any]) -> dict[str, Any]:
+    name = row.get("id") or row.get("question_id")
+    values = {"id": name, "question_id": row.get("question_id") or name, "reference": row.get("reference") or ""}
+    # A row without a text has a verdict like any other, a file without the column is refused.
+    texts = [column for column in ("solution", "test") if column in row]
+    return values | {column: "" if row[column] is None else row[column] for column in texts}
 
 
 def _trials(pair: AuditedPair, told: Any) -> list[Trial]:

@@ -6,13 +6,12 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-from pydantic import ValidationError
+from typing import Any
 
 from tasks.artifacts import Outcome, Stage, Store, batches
 from tasks.errors import BadInput
 from tasks.execution.pool import Look, SandboxPool
-from tasks.files import check_suffix, read_rows, row_writer
+from tasks.files import check_suffix, read_models, row_writer
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox
 
@@ -26,24 +25,15 @@ def read_pairs(path: Path) -> Iterator[Pair]:
     Raises:
         BadInput: a column is missing or has the wrong type (names row and column), or an id occurs twice.
     """
-    seen: set[str] = set()
-    for number, row in enumerate(read_rows(path), 1):
-        values = {name: row[name] for name in COLUMNS if row.get(name) is not None}
-        if isinstance(values.get("files"), dict):
-            values["files"] = [{"name": name, "content": text} for name, text in values["files"].items()]
-        try:
-            pair = Pair.model_validate(values)
-        except ValidationError as error:
-            found = error.errors(include_url=False)[0]
-            column = ".".join(str(part) for part in found["loc"])
-            raise BadInput(
-                f"{path}, row {number}: column {column!r}: {found['msg']}. Needed: id, solution, test (texts); "
-                f"optional: entry_points, files"
-            ) from error
-        if pair.id in seen:
-            raise BadInput(f"{path}, row {number}: id {pair.id!r} occurs twice. Ids must be unique")
-        seen.add(pair.id)
-        yield pair
+    needed = "Needed: id, solution, test (texts); optional: entry_points, files"
+    return (pair for pair, _ in read_models(path, Pair, _values, needed))
+
+
+def _values(row: dict[str, Any]) -> dict[str, Any]:
+    values = {name: row[name] for name in COLUMNS if row.get(name) is not None}
+    if isinstance(values.get("files"), dict):
+        values["files"] = [{"name": name, "content": text} for name, text in values["files"].items()]
+    return values
 
 
 def verify_file(
