@@ -57,6 +57,7 @@ benchmark: setup ## Measure sandbox and teachers beside their peers; takes an ho
 	@$(BIN)/python -m benchmarks.breakdown
 	@$(BIN)/python -m benchmarks.endurance
 	@$(BIN)/python -m benchmarks.mutants
+	@$(BIN)/python -m benchmarks.attempts
 	@$(BIN)/python -m benchmarks.rigour
 	@$(BIN)/python -m benchmarks.teachers
 	@$(BIN)/python -m benchmarks.seeds

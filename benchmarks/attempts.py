@@ -2,7 +2,7 @@
 
     python -m benchmarks.attempts
 
-Pass rates are drawn from a beta distribution with KodCode's mean pass@1 (0.42) and pass@10 (0.655), the paper's averages.
+Pass rates are drawn from a beta distribution with KodCode's average pass@1 (0.42) and pass@10 (0.655).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from tasks.models import (
 )
 from tasks.syntax import nodes, parsed
 
+_LEAST_WALL_S, _TIMES_WALL = 2.0, 10
 _ALL_TOLD = frozenset({Verdict.PASSED, Verdict.FAILED, Verdict.SKIPPED, Verdict.FLAKY})
 """What a run that came to its end can be; of any other nothing that it said of its tests counts."""
 
@@ -89,8 +91,21 @@ def matrices(entries: Sequence[Entry], pool: SandboxPool) -> list[CrossCheck]:
         SandboxUnavailable: the sandbox failed.
     """
     jobs = [_jobs(entry) for entry in entries]
-    verdicts = pool.run_each((job, Look()) for entry in jobs for job in entry.values())
+    looks = [Look(wall_s=min(pool.settings.wall_s, _patience(entry))) for entry in entries]
+    pairs = ((job, look) for entry, look in zip(jobs, looks, strict=True) for job in entry.values())
+    verdicts = pool.run_each(pairs)
     return [_matrix(entry, job, verdicts) for entry, job in zip(entries, jobs, strict=True)]
+
+
+def _patience(entry: Entry) -> float:
+    """How long a solution may take under somebody's tests, in seconds: many times what the slowest takes that passes its
+    own. One that hangs would else cost the whole limit under the tests of every attempt."""
+    walls = [one.pair.wall_s for one in _own_verdicts(entry) if one.pair.verdict is Verdict.PASSED]
+    return max(_LEAST_WALL_S, _TIMES_WALL * max(walls)) if walls else math.inf
+
+
+def _own_verdicts(entry: Entry) -> list[AttemptVerdict]:
+    return [entry.verdicts[one.peer.id] for one in entry.entrants if one.peer.id in entry.verdicts]
 
 
 @dataclass(frozen=True)
