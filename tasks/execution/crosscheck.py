@@ -98,8 +98,8 @@ def matrices(entries: Sequence[Entry], pool: SandboxPool) -> list[CrossCheck]:
 
 
 def _patience(entry: Entry) -> float:
-    """How long a solution may take under somebody's tests, in seconds: many times what the slowest takes that passes its
-    own. One that hangs would else cost the whole limit under the tests of every attempt."""
+    """How long a solution may take under somebody's tests, in seconds: many times what the slowest takes that passes
+    its own. One that hangs would else cost the whole limit under the tests of every attempt."""
     walls = [one.pair.wall_s for one in _own_verdicts(entry) if one.pair.verdict is Verdict.PASSED]
     return max(_LEAST_WALL_S, _TIMES_WALL * max(walls)) if walls else math.inf
 
