@@ -24,6 +24,9 @@ from tasks.settings import Effort
 from tasks.shards import RETRIES, report
 from tasks.syntax import UNREADABLE
 
+_LONGEST = 500_000
+"""Characters of a source; to read more takes seconds."""
+
 
 @task(task_run_name="execute {attempts.name}", cache_policy=NO_CACHE, **RETRIES)
 def execute_attempts(run: Run, attempts: Receipt) -> Receipt:
@@ -98,7 +101,9 @@ def _box(run: Run) -> list[object]:
 
 
 def _stubs(pair: Pair) -> dict[str, str]:
-    """The stubs of a solution; none where it is nested too deeply to be rewritten."""
+    """The stubs of a solution; none where it is too long, or nested too deeply, to be rewritten."""
+    if max(len(pair.solution), len(pair.test)) > _LONGEST:
+        return {}
     with suppress(*UNREADABLE):
         return stubs(pair.solution, pair.test)
     return {}

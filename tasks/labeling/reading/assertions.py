@@ -57,6 +57,8 @@ class TestReading:
 
 def read_tests(test: str, solution: str) -> TestReading | None:
     """Read a test file against its solution; None where either does not parse, or is beyond what can be read."""
+    if max(len(test), len(solution)) > _LONGEST:
+        return None
     tree, answer = parsed(test), parsed(solution)
     if tree is None or answer is None:
         return None
@@ -79,6 +81,8 @@ def read_tests(test: str, solution: str) -> TestReading | None:
         return None
 
 
+_LONGEST = 500_000
+"""Characters of a source; to read more takes seconds."""
 _DEEPEST = 10
 """Helpers that call helpers that assert, one within the other."""
 
