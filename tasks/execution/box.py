@@ -25,6 +25,16 @@ def next_user(first: int, end: int) -> int:
     return first + 2 * ((os.getpid() * 64 + next(_numbers)) % ((end - first) // 2))
 
 
+def awaited(descriptor: int, event: int, deadline: float) -> bool:
+    """Whether a descriptor is ready, or its other end gone, before the deadline (monotonic seconds).
+
+    Not ``select``, which knows no descriptor above 1023, as a process with many boxes has.
+    """
+    waiting = select.poll()
+    waiting.register(descriptor, event)
+    return bool(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
+
+
 @dataclass(frozen=True)
 class Flavour:
     """What a box was started with. Each has a box of its own: a hash seed is for life, and every fork of a process
@@ -53,8 +63,7 @@ class PipeTransport:
     def send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
-            _, ready, _ = select.select([], [self._to], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
+            if not awaited(self._to, select.POLLOUT, deadline):
                 raise self._gone("it was sent a case")
             try:
                 view = view[os.write(self._to, view[:65_536]) :]
@@ -66,8 +75,7 @@ class PipeTransport:
     def receive(self, size: int, deadline: float) -> bytes:
         data = bytearray()
         while len(data) < size:
-            ready, _, _ = select.select([self._from], [], [], max(0.0, deadline - time.monotonic()))
-            chunk = os.read(self._from, size - len(data)) if ready else b""
+            chunk = os.read(self._from, size - len(data)) if awaited(self._from, select.POLLIN, deadline) else b""
             if not chunk:
                 raise self._gone("its answer was awaited")
             data += chunk

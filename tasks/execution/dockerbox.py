@@ -6,7 +6,6 @@ import os
 import select
 import socket
 import struct
-import time
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from typing import Any
 from docker.errors import DockerException, NotFound
 
 from tasks.errors import SandboxUnavailable
-from tasks.execution.box import Box, Flavour, next_user
+from tasks.execution.box import Box, Flavour, awaited, next_user
 from tasks.execution.image import docker_client, image_id
 from tasks.settings import Sandbox
 
@@ -65,7 +64,7 @@ class _SocketTransport:
     def send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
-            _, ready, _ = select.select([], [self._socket], [], max(0.0, deadline - time.monotonic()))
+            ready = awaited(self._socket.fileno(), select.POLLOUT, deadline)
             try:
                 sent = self._socket.send(view[:65_536]) if ready else 0
             except BlockingIOError:
@@ -79,7 +78,7 @@ class _SocketTransport:
     def _raw(self, size: int, deadline: float) -> bytes:
         data = bytearray()
         while len(data) < size:
-            ready, _, _ = select.select([self._socket], [], [], max(0.0, deadline - time.monotonic()))
+            ready = awaited(self._socket.fileno(), select.POLLIN, deadline)
             try:
                 chunk = self._socket.recv(min(65_536, size - len(data))) if ready else b""
             except BlockingIOError:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Flavour
 from tasks.execution.expected import entry_points, expected_tests, is_plain
 from tasks.execution.facts import Facts, read_facts
@@ -161,7 +162,10 @@ class Examination:
             preload = (*preload, _MEASURE)
         if case.conditions.clock_s or case.conditions.hash_seed:  # one box for a re-run and for its hash seed alone
             preload = (*preload, _TRAVEL)
-        evidence = self._run_in_box(kind, case, Flavour(preload, case.conditions.hash_seed))
+        try:
+            evidence = self._run_in_box(kind, case, Flavour(preload, case.conditions.hash_seed))
+        except UNREADABLE as error:  # no source is read in there: it is the sandbox that fails, and no verdict
+            raise SandboxUnavailable(f"a box could not be talked to: {type(error).__name__}: {error}") from error
         self.seconds += evidence.wall_s
         return evidence
 

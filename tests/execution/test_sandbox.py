@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -332,3 +334,12 @@ def test_hostile_programs(pool, solution, verdict):
     found = program(pool, solution, (3, "positive"), coverage=True)
     assert found.verdict is verdict, found.reason
     assert program(pool, SIGN, (3, "positive"), coverage=True).verdict is Verdict.PASSED
+
+
+def test_a_process_with_more_than_a_thousand_open_files_judges_as_well():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    with ExitStack() as files:
+        for _ in range(1100):
+            files.enter_context(open(os.devnull))
+        with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP)) as pool:
+            assert pool.run(Pair(id="case", solution=GOOD, test=TEST)).verdict is Verdict.PASSED
