@@ -9,6 +9,8 @@ from functools import lru_cache
 
 UNREADABLE = (SyntaxError, ValueError, TypeError, RecursionError, MemoryError, OverflowError)
 """What reading a source can raise: it is no Python, or is nested more deeply than Python's own tools can follow."""
+MOST_READ = 500_000
+"""Characters of a source that is rewritten or judged by its text; more would take seconds."""
 _lock = threading.Lock()
 
 

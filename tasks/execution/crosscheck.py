@@ -23,7 +23,7 @@ from tasks.models import (
     Solution,
     Verdict,
 )
-from tasks.syntax import nodes, parsed
+from tasks.syntax import UNREADABLE, nodes, parsed
 
 _LEAST_WALL_S, _TIMES_WALL = 2.0, 10
 _ALL_TOLD = frozenset({Verdict.PASSED, Verdict.FAILED, Verdict.SKIPPED, Verdict.FLAKY})
@@ -100,12 +100,9 @@ def matrices(entries: Sequence[Entry], pool: SandboxPool) -> list[CrossCheck]:
 def _patience(entry: Entry) -> float:
     """How long a solution may take under somebody's tests, in seconds: many times what the slowest takes that passes
     its own. One that hangs would else cost the whole limit under the tests of every attempt."""
-    walls = [one.pair.wall_s for one in _own_verdicts(entry) if one.pair.verdict is Verdict.PASSED]
+    own = [entry.verdicts[one.peer.id].pair for one in entry.entrants if one.peer.id in entry.verdicts]
+    walls = [pair.wall_s for pair in own if pair.verdict is Verdict.PASSED]
     return max(_LEAST_WALL_S, _TIMES_WALL * max(walls)) if walls else math.inf
-
-
-def _own_verdicts(entry: Entry) -> list[AttemptVerdict]:
-    return [entry.verdicts[one.peer.id] for one in entry.entrants if one.peer.id in entry.verdicts]
 
 
 @dataclass(frozen=True)
@@ -139,14 +136,17 @@ def _distinct(tests: Sequence[Attempt]) -> list[Attempt]:
 def _fit(entrant: Entrant, test: str) -> _Fit:
     """A reference was not written for the question: where the tests use one function and it has one, of whatever name,
     it is called by theirs, if it takes the arguments that they give. All other solutions are judged as written."""
-    tree = parsed(entrant.solution)
-    if tree is None:
+    try:
+        found = nodes(entrant.solution)  # which are kept, for the tests of the other attempts
+    except UNREADABLE:
         return _Fit(missing="does not parse")
-    bound = _bound(tree)
+    bound = _bound(found)
     missing = [name for name in entry_points(test) if name not in bound]
     if not missing:
         return _Fit()
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    module = found[0]
+    assert isinstance(module, ast.Module)
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
     if entrant.peer.kind is PeerKind.REFERENCE and len(missing) == 1 and len(functions) == 1:
         if _takes(functions[0], missing[0], test):
             return _Fit(alias=f"{missing[0]} = {functions[0].name}")
@@ -172,10 +172,10 @@ def _takes(function: ast.FunctionDef, name: str, test: str) -> bool:
     return True
 
 
-def _bound(tree: ast.Module) -> set[str]:
-    """Names that a module may have once it is imported."""
+def _bound(module: Sequence[ast.AST]) -> set[str]:
+    """Names that a module with these nodes may have once it is imported."""
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in module:
         match node:
             case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
                 found.add(name)

@@ -22,10 +22,7 @@ from tasks.rounds import Rounds, by_question
 from tasks.run import Run, StageName
 from tasks.settings import Effort
 from tasks.shards import RETRIES, report
-from tasks.syntax import UNREADABLE
-
-_LONGEST = 500_000
-"""Characters of a source; to read more takes seconds."""
+from tasks.syntax import MOST_READ, UNREADABLE
 
 
 @task(task_run_name="execute {attempts.name}", cache_policy=NO_CACHE, **RETRIES)
@@ -102,7 +99,7 @@ def _box(run: Run) -> list[object]:
 
 def _stubs(pair: Pair) -> dict[str, str]:
     """The stubs of a solution; none where it is too long, or nested too deeply, to be rewritten."""
-    if max(len(pair.solution), len(pair.test)) > _LONGEST:
+    if max(len(pair.solution), len(pair.test)) > MOST_READ:
         return {}
     with suppress(*UNREADABLE):
         return stubs(pair.solution, pair.test)

@@ -18,7 +18,7 @@ from tasks.labeling.reading.claims import Claims, called, claim
 from tasks.labeling.reading.copies import copied, duplicated
 from tasks.labeling.reading.dataflow import Flow, Function, bound_names, functions, parametrizations
 from tasks.labeling.reading.places import SWALLOWED, Place, places, raises_anyhow
-from tasks.syntax import UNREADABLE, parse, parsed
+from tasks.syntax import MOST_READ, UNREADABLE, parse, parsed
 
 _PYTEST = {"raises", "warns", "deprecated_call", "RaisesGroup"}
 _WATCHES = (*_PYTEST, "assertRaises", "assertWarns", "assertLogs", "assertNoLogs")
@@ -57,7 +57,7 @@ class TestReading:
 
 def read_tests(test: str, solution: str) -> TestReading | None:
     """Read a test file against its solution; None where either does not parse, or is beyond what can be read."""
-    if max(len(test), len(solution)) > _LONGEST:
+    if max(len(test), len(solution)) > MOST_READ:
         return None
     tree, answer = parsed(test), parsed(solution)
     if tree is None or answer is None:
@@ -81,8 +81,6 @@ def read_tests(test: str, solution: str) -> TestReading | None:
         return None
 
 
-_LONGEST = 500_000
-"""Characters of a source; to read more takes seconds."""
 _DEEPEST = 10
 """Helpers that call helpers that assert, one within the other."""
 
