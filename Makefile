@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEACHER ?= demo
+# Processes that test: a number, or as many as there are cores.
+JOBS ?= logical
 DEMO_ARGS_demo := --profile demo
 DEMO_ARGS_local := --profile local
 
@@ -29,8 +31,8 @@ setup-local: setup ## Add the small local model (about 100 MB)
 demo: setup $(if $(filter local,$(TEACHER)),setup-local) ## Seeds to a released dataset; TEACHER=local asks a real 135M model
 	@$(BIN)/kodforge run $(DEMO_ARGS_$(TEACHER))
 
-test: setup setup-local ## Run the tests; Docker tests run where a daemon answers
-	@$(BIN)/python -m pytest
+test: setup setup-local ## Run the tests; Docker tests run where a daemon answers; JOBS=1: one after the other
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup ## Lint, formatting, types
 	@$(BIN)/ruff check .
@@ -43,7 +45,7 @@ format: setup ## Format the code
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--group dev --extra screening pyproject.toml --output-file requirements.lock
+		--group dev --extra dask --extra minilm --extra ray --extra screening pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps requirements-local.in --output-file requirements-local.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

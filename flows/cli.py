@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from tasks.errors import BadInput, KodforgeError
-from tasks.settings import Backend, BuildConfig, Layer, Rigour, Sandbox, TierChoice
+from tasks.settings import Backend, BuildConfig, EngineKind, Layer, Rigour, Sandbox, TierChoice
 
 # Before Prefect is imported: it reads these once.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # on a busy machine 20 are too few
 
 app = typer.Typer(
     name="kodforge",
@@ -243,19 +244,27 @@ def audit(
 
 @app.command()
 def curate(
-    rows: Annotated[Path, typer.Argument(help="Parquet or JSONL: id, question, optional solution, test, quality.")],
-    out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for the decisions.")],
+    rows: Annotated[
+        Path,
+        typer.Argument(help="Parquet or JSONL: id, question, optional solution, test, subset, licence, quality."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for a decision per row.")],
+    engine: Annotated[EngineKind | None, typer.Option("--engine", help="What the tasks run on.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Workers; default: one per core.")] = None,
     profile: Profile = "demo",
     set_: Sets = [],  # noqa: B006
 ) -> None:
-    """Find duplicates and benchmark contamination among questions.
+    """Find duplicates, benchmark contamination and doubtful content among questions.
 
-    Example: kodforge curate rows.jsonl --out decisions.parquet
+    A command that was stopped goes on where it was when it is given again.
+
+    Example: kodforge curate rows.jsonl --out decisions.parquet --set curation.dedup.jaccard=0.8
     """
-    from tasks.curation.files import curate_file  # noqa: PLC0415
+    from flows.console import run_curate  # noqa: PLC0415
 
-    for decision, count in sorted(curate_file(rows, out, load_config(profile, set_).curation).items()):
-        console.print(f"{decision:>20} {count}")
+    sets = [f"engine.kind={engine}"] if engine else []
+    sets += [f"engine.workers={jobs}"] if jobs else []
+    run_curate(rows, out, load_config(profile, [*sets, *set_]), console)
 
 
 @sandbox_app.command("build")

@@ -14,10 +14,12 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows.build_dataset import build_dataset
-from flows.preflight import check_endpoints, check_run, check_sources
+from flows.curate_rows import curate_rows
+from flows.preflight import check_curation, check_endpoints, check_run, check_sources
 from flows.source_questions import source_questions
 from tasks.auditing.audit import Auditing, audit_file
 from tasks.auditing.report import audit_report
+from tasks.curation.files import check_files
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file
 from tasks.files import check_suffix, row_writer
@@ -140,7 +142,7 @@ def show_usage(usage: RunUsage, accepted: int, console: Console) -> None:
 def show_run_usage(config: BuildConfig, console: Console) -> None:
     """What a run, finished or not, has used so far."""
     run = Run(config=config, teachers=config.teachers)
-    manifest = run.stage(StageName.CURATED).manifest()
+    manifest = run.stage(run.last_stage).manifest()
     show_usage(usage_of(run), manifest["rows_out"] if manifest else 0, console)
 
 
@@ -196,6 +198,19 @@ def run_verify(pairs: Path, out: Path | None, sandbox: Sandbox, reruns: int, as_
     for name, count in sorted(counts.items()):
         console.print(f"{name:>15} {count}", highlight=False)
     console.print(f"verdicts in {out}", highlight=False)
+
+
+def run_curate(rows: Path, out: Path, config: BuildConfig, console: Console) -> None:
+    """Curate a file of questions, and say how many got which decision."""
+    check_files(rows, out)
+    check_curation(config)
+    try:
+        counts = curate_rows(rows, out, config)
+    finally:
+        wait_until_recorded()
+    for decision, count in counts.items():
+        console.print(f"{decision:>20} {count}", highlight=False)
+    console.print(f"decisions in {out}", highlight=False, soft_wrap=True)
 
 
 def run_audit(pairs: Path, out: Path, report: Path | None, settings: Auditing, console: Console) -> None:

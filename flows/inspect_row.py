@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from tasks.curation.decisions import told_finding, told_hit
 from tasks.errors import BadInput
+from tasks.models import BenchmarkHit, ContentFinding
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
 from tasks.syntax import printable
@@ -105,12 +107,25 @@ def _outcome(
     if curated:
         why = f" because of {curated['filter_reason']}" if curated["filter_reason"] else ""
         _say(console, f"Accepted into split {curated['split']}{why}.", "bold")
+        _found(console, curated)
     if triplet:
         _why_kept(console, triplet)
     for stage, reject in rejects:
         if reject["id"] == row_id:
             _say(console, f"Rejected at {stage}: {reject['reason']}", "bold red")
             _why_rejected(console, reject["evidence"])
+
+
+def _found(console: Console, curated: dict[str, Any]) -> None:
+    """What curation found in a row that stays."""
+    labels = curated["labels"]
+    _say(console, f"Topics: {', '.join(labels['topics'])}. Skills: {', '.join(labels['skills']) or 'none'}.")
+    if curated["duplicates"]:
+        _say(console, f"It stands for {len(curated['duplicates'])} more: {', '.join(curated['duplicates'])}.")
+    for hit in curated["benchmark_hits"]:
+        _say(console, f"  {hit['outcome']:>12}  {told_hit(BenchmarkHit.model_validate(hit))}")
+    for one in curated["content"]:
+        _say(console, f"  {one['outcome']:>12}  {told_finding(ContentFinding.model_validate(one))}")
 
 
 def _why_kept(console: Console, triplet: dict[str, Any]) -> None:

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import httpx
 from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
 from tasks.artifacts import Store
+from tasks.curation.contamination.reading import read_benchmarks
+from tasks.curation.diversity.mix import check_mix
+from tasks.curation.report import earlier_diversity
+from tasks.embedding.choice import check_embedder
 from tasks.errors import BadInput
 from tasks.execution.pool import check_sandbox
+from tasks.licences.expressions import canonical
+from tasks.licences.mix import check_licensing
 from tasks.publishing.release import check_release_free
 from tasks.run import answers_path
 from tasks.settings import BuildConfig, Endpoint, EndpointKind
 from tasks.sourcing.catalogue import entry_of, read_seeds
-from tasks.sourcing.licences import canonical
 from tasks.sourcing.screening import check_screening
 from tasks.teachers import local
 from tasks.teachers.cache import ResponseCache
@@ -37,6 +44,7 @@ def check_run(config: BuildConfig) -> None:
     ResponseCache(answers_path(config))
     check_release_free(config)
     check_sources(config)
+    check_curation(config, config.selected)
     check_endpoints(config)
     check_sandbox(config.sandbox)
 
@@ -53,6 +61,23 @@ def check_sources(config: BuildConfig) -> None:
         if entry_of(subset).filters.screened:
             check_screening()
         next(read_seeds(subset, options.seeds))
+
+
+def check_curation(config: BuildConfig, subsets: Collection[str] = ()) -> None:
+    """See that benchmarks, embedder, target mix, licences and what is compared with are to be had.
+
+    Args:
+        subsets: those that there can be; empty where they are not known.
+
+    Raises:
+        BadInput: one of them is not; names it.
+    """
+    rules = config.curation
+    check_embedder(rules.embedder, config.teachers)
+    check_mix(rules.mix, subsets)
+    check_licensing(config.release.licensing)
+    earlier_diversity(config)
+    read_benchmarks(rules.decontamination.benchmarks)
 
 
 def check_endpoints(config: BuildConfig) -> None:

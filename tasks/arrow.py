@@ -14,6 +14,7 @@ _SCALARS: dict[type, pa.DataType] = {
     int: pa.int64(),
     float: pa.float64(),
     bool: pa.bool_(),
+    bytes: pa.binary(),
 }
 
 
@@ -48,3 +49,9 @@ def arrow_schema(model: type[BaseModel]) -> pa.Schema:
         kind, nullable = _arrow_type(info.annotation)
         fields.append(pa.field(name, kind, nullable=nullable))
     return pa.schema(fields)
+
+
+def values(table: pa.Table, name: str) -> list[Any]:
+    """A column as Python values."""
+    found: list[Any] = table[name].to_pylist()
+    return found

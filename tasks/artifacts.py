@@ -52,10 +52,13 @@ class Receipt(BaseModel):
 
 @dataclass
 class Outcome:
-    """What a shard's work returns: every row that came in is in ``rows`` or in ``rejects``."""
+    """What a shard's work returns: every row that came in is in ``rows`` or in ``rejects``.
+
+    ``rows`` may be a table with the columns of the stage's model, where a model per row would cost too much.
+    """
 
     rows_in: int
-    rows: Sequence[BaseModel]
+    rows: Sequence[BaseModel] | pa.Table
     rejects: Sequence[Reject] = ()
 
     @classmethod
@@ -136,7 +139,9 @@ class Store:
             ) from error
 
 
-def to_table(rows: Iterable[BaseModel], model: type[BaseModel]) -> pa.Table:
+def to_table(rows: Iterable[BaseModel] | pa.Table, model: type[BaseModel]) -> pa.Table:
+    if isinstance(rows, pa.Table):
+        return rows.cast(arrow_schema(model))
     return pa.Table.from_pylist([row.model_dump() for row in rows], schema=arrow_schema(model))
 
 
@@ -215,6 +220,11 @@ class Stage:
     def table(self, shard: str, columns: list[str] | None = None) -> pa.Table:
         data = self.store.read(self.run, self.name, f"{shard}.parquet")
         return pq.read_table(io.BytesIO(data), columns=columns)
+
+    def columns(self, shard: str) -> list[str]:
+        """Names of a shard's columns."""
+        data = self.store.read(self.run, self.name, f"{shard}.parquet")
+        return list(pq.read_schema(io.BytesIO(data)).names)
 
     def rows(self, shard: str, model: type[R]) -> list[R]:
         return [model.model_validate(row) for row in self.table(shard).to_pylist()]

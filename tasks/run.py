@@ -14,6 +14,7 @@ from tasks.settings import Budget, BuildConfig, Endpoint, Teachers, fingerprint
 class StageName(StrEnum):
     """The stages of a run, in order; each is a folder of the run."""
 
+    ROWS = "rows"
     SEEDS = "seeds"
     PROMPTS = "prompts"
     QUESTIONS = "questions"
@@ -23,8 +24,14 @@ class StageName(StrEnum):
     CROSSCHECKS = "crosschecks"
     AUDITS = "audits"
     TRIPLETS = "triplets"
+    SIGNATURES = "signatures"
+    EXAMINATIONS = "examinations"
+    CENTROIDS = "centroids"
+    PLACEMENTS = "placements"
+    EDGES = "edges"
     DUPLICATES = "duplicates"
     CURATED = "curated"
+    SELECTED = "selected"
 
 
 class Purpose(BaseModel):
@@ -56,6 +63,11 @@ class Run(BaseModel):
     @property
     def cache_path(self) -> str:
         return answers_path(self.config)
+
+    @property
+    def last_stage(self) -> StageName:
+        """The stage whose rows are released."""
+        return StageName.SELECTED if self.config.curation.mix.selects else StageName.CURATED
 
     def stage(self, name: StageName) -> Stage:
         return Stage(self.store, self.config.run, name)
@@ -135,8 +147,10 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
             "store": True,
             "cache": True,
             "shards_in_flight": True,
+            "engine": True,
             "budget": True,
             "release": {"path"},
+            "curation": {"decontamination": {"benchmarks": {"__all__": {"path"}}}, "drift": {"against"}},
             "sandbox": {"slots", "image", "recycle_after"},
             "teachers": {role.value: _PRIVATE for role in config.teachers.roles},
             "subsets": {name: {"seeds": {"path"}} for name in config.subsets},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,11 @@ from tasks.errors import SandboxUnavailable
 from tasks.execution.image import image_id
 from tasks.execution.pool import SandboxPool
 from tasks.settings import Backend, Sandbox
+
+# A folder of its own for each process that tests: Prefect's temporary servers of two would share a database. Prefect
+# reads it once, when a test module imports it; what this file imports does not.
+_PREFECT_HOME = tempfile.TemporaryDirectory(prefix="kodforge-prefect-", ignore_cleanup_errors=True)
+os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
 
 LIMITS = {"slots": 2, "wall_s": 3, "memory_mb": 256, "output_kb": 64, "disk_mb": 16, "processes": 32}
 

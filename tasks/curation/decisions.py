@@ -1,74 +1,143 @@
-"""What becomes of each triplet: a pure function over what deduplication and decontamination found."""
+"""What becomes of each row: pure functions over what was found in it and in its cluster."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from tasks.curation.contamination import BenchmarkIndex
-from tasks.models import DuplicateDecision, Reject, RejectReason, ReleaseRow, Split, Triplet
+from tasks.models import (
+    BenchmarkHit,
+    ContentFinding,
+    DuplicateDecision,
+    Examination,
+    Reject,
+    RejectReason,
+    ReleaseRow,
+    Split,
+    Triplet,
+)
 
-_DUPLICATE_REASONS = {"exact": RejectReason.EXACT_DUPLICATE, "near": RejectReason.NEAR_DUPLICATE}
+_DUPLICATE_REASONS = {
+    "exact": RejectReason.EXACT_DUPLICATE,
+    "near": RejectReason.NEAR_DUPLICATE,
+    "semantic": RejectReason.SEMANTIC_DUPLICATE,
+}
+_MEASURES = {"exact": "same words", "near": "word 3-grams", "semantic": "cosine"}
+_NAMED = 5
+"""Rows of a cluster that a reason names."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Why a row goes to ``use_with_caution``: the kind of doubt, and in words."""
+
+    kind: str
+    told: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What becomes of a row. ``reason`` is None where it stays."""
+
+    reason: RejectReason | None
+    evidence: str
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def decision(self) -> Literal["train", "use_with_caution", "reject"]:
+        if self.reason:
+            return "reject"
+        return "use_with_caution" if self.doubts else "train"
+
+
+def judge(duplicate: DuplicateDecision, found: Examination) -> Judgement:
+    """A duplicate goes, and so does what is contaminated or unsafe by the config's bounds; a doubt is told.
+
+    A representative is doubted where a row that it stands for is rejected for what it shares with a benchmark.
+    """
+    if duplicate.kind:
+        return Judgement(_DUPLICATE_REASONS[duplicate.kind], _alike(duplicate))
+    for hit in found.hits:
+        if hit.outcome == "rejected":
+            return Judgement(RejectReason.CONTAMINATED, told_hit(hit))
+    for finding in found.content:
+        if finding.outcome == "rejected":
+            return Judgement(RejectReason.UNSAFE_CONTENT, told_finding(finding))
+    doubts = [
+        Doubt("benchmark_overlap", f"benchmark overlap: {told_hit(hit)}")
+        for hit in found.hits
+        if hit.outcome == "caution"
+    ]
+    if duplicate.contaminated:
+        told = f"duplicates of it are contaminated: {', '.join(duplicate.contaminated[:_NAMED])}"
+        doubts.append(Doubt("contaminated_duplicate", told))
+    doubts += [Doubt(one.rule, told_finding(one)) for one in found.content if one.outcome == "caution"]
+    return Judgement(None, "", tuple(doubts))
+
+
+def told_hit(hit: BenchmarkHit) -> str:
+    """A hit in words."""
+    return f"{hit.part} and {hit.benchmark}/{hit.item_id} by {hit.way}: {hit.similarity:.2f}" + (
+        f", such as {hit.span!r}" if hit.span else ""
+    )
+
+
+def told_finding(finding: ContentFinding) -> str:
+    """A finding in words."""
+    return f"{finding.rule} in {finding.part}, line {finding.line}: {finding.evidence}"
+
+
+def _alike(duplicate: DuplicateDecision) -> str:
+    how = _MEASURES[duplicate.kind]
+    how += "" if duplicate.kind == "exact" else f" {duplicate.similarity:.2f}"
+    return f"{how} with {duplicate.representative}, which stays for {duplicate.cluster_size} rows"
 
 
 def curate(
     triplets: Sequence[Triplet],
-    decisions: Sequence[DuplicateDecision],
-    benchmark: BenchmarkIndex,
-    reject_above: float,
+    duplicates: Sequence[DuplicateDecision],
+    found: Sequence[Examination],
+    refused: Mapping[str, str],
+    excludes: bool,
 ) -> list[ReleaseRow | Reject]:
-    """One decision per triplet, in order.
-
-    A duplicate is rejected and named by its representative. A row that contains ``reject_above`` of a benchmark
-    item's n-grams or more is rejected; any smaller overlap puts it into
-    ``use_with_caution``, and so does a doubt about its tests.
+    """One decision per triplet, in order; the three sequences belong together row by row.
 
     Args:
-        decisions: those of the whole run, so that a representative can name the rows it stands for.
+        refused: licences that the release's policy does not let out, and why.
+        excludes: whether their rows are rejected; else they go to ``use_with_caution``.
     """
-    by_id = {decision.question_id: decision for decision in decisions}
-    stands_for: dict[str, list[str]] = defaultdict(list)
-    for decision in decisions:
-        if decision.kind:
-            stands_for[decision.representative].append(decision.question_id)
-    return [
-        _decide(row, by_id[row.question_id], stands_for[row.question_id], benchmark, reject_above) for row in triplets
-    ]
+    rows = zip(triplets, duplicates, found, strict=True)
+    return [_decide(row, duplicate, one, refused.get(row.licence, ""), excludes) for row, duplicate, one in rows]
 
 
 def _decide(
-    row: Triplet,
-    decision: DuplicateDecision,
-    duplicates: list[str],
-    benchmark: BenchmarkIndex,
-    reject_above: float,
+    row: Triplet, duplicate: DuplicateDecision, found: Examination, objection: str, excludes: bool
 ) -> ReleaseRow | Reject:
-    if decision.kind:
+    judgement = judge(duplicate, found)
+    if objection and excludes and judgement.reason is None:
+        judgement = Judgement(RejectReason.LICENCE_REFUSED, objection)
+    if judgement.reason:
         return Reject(
             id=row.question_id,
             subset=row.subset,
-            reason=_DUPLICATE_REASONS[decision.kind],
-            evidence=f"Jaccard {decision.similarity:.2f} with {decision.representative}, which stays",
+            reason=judgement.reason,
+            evidence=judgement.evidence,
             response_id=row.lineage.question_call.response_id,
         )
-    overlap = benchmark.overlap([row.question, row.solution, row.test])
-    found = f"{overlap.share:.2f} of the {benchmark.size}-grams of {overlap.item_id}, such as {overlap.span!r}"
-    if overlap.share >= reject_above:
-        return Reject(
-            id=row.question_id,
-            subset=row.subset,
-            reason=RejectReason.CONTAMINATED,
-            evidence=f"contains {found}",
-            response_id=row.lineage.question_call.response_id,
-        )
-    doubts = [f"benchmark overlap: {found}"] if overlap.item_id else []
+    doubts = [doubt.told for doubt in judgement.doubts]
     doubts += [f"{one.check} {one.value:.2f}: {one.why}" for one in row.quality if one.outcome == "caution"]
+    doubts += [objection] if objection else []
+    top = found.hits[0] if found.hits else None
     return ReleaseRow(
         **{name: getattr(row, name) for name in Triplet.model_fields},
         split=Split.USE_WITH_CAUTION if doubts else Split.TRAIN,
-        benchmark_similarity=overlap.share,
-        benchmark_item=overlap.item_id,
-        benchmark_span=overlap.span,
-        duplicates=duplicates,
+        benchmark_similarity=top.similarity if top else 0.0,
+        benchmark_item=f"{top.benchmark}/{top.item_id}" if top else "",
+        benchmark_span=top.span if top else "",
+        benchmark_hits=found.hits,
+        content=found.content,
+        labels=found.labels,
+        duplicates=duplicate.duplicates,
         filter_reason="; ".join(doubts),
     )

@@ -2,96 +2,186 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from tasks.curation.contamination import human_eval_index
-from tasks.curation.dedup import Candidate, find_duplicates
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.arrow import values
+from tasks.artifacts import Outcome, Receipt, batches
+from tasks.curation.decisions import judge
 from tasks.errors import BadInput
 from tasks.files import check_suffix, read_rows, row_writer
-from tasks.models import Row
-from tasks.settings import Curation
+from tasks.models import BenchmarkHit, ContentFinding, CorpusRow, DuplicateDecision, Examination, Row
+from tasks.run import Run, StageName
+from tasks.shards import RETRIES, report
+
+PART_ROWS = 20_000
+_TEXTS = ("solution", "test", "subset", "licence")
+_COLUMNS = "Needed: id, question; optional: solution, test, subset, licence (texts), quality (number)"
 
 
 class CurationDecision(Row):
     """What became of one row: the columns of ``kodforge curate``."""
 
     id: str
+    subset: str
     decision: Literal["train", "use_with_caution", "reject"]
     reason: str
+    evidence: str
     similarity: float
     representative: str
+    cluster_size: int
+    duplicates: list[str]
     benchmark_item: str
     benchmark_similarity: float
     benchmark_span: str
-    duplicates: list[str]
+    benchmark_hits: list[BenchmarkHit]
+    content: list[ContentFinding]
+    topics: list[str]
+    skills: list[str]
+    libraries: list[str]
+    language: str
+    words: int
+    quality: float
 
 
-def _checked(path: Path) -> list[dict[str, Any]]:
-    rows, seen = [], set()
-    for number, row in enumerate(read_rows(path), 1):
-        for column in ("id", "question"):
-            if not isinstance(row.get(column), str) or not row[column].strip():
-                raise BadInput(
-                    f"{path}, row {number}: column {column!r} must be a text that is not empty, "
-                    f"got {row.get(column)!r}. Needed: id, question; optional: solution, test, quality"
-                )
-        if row["id"] in seen:
-            raise BadInput(f"{path}, row {number}: id {row['id']!r} occurs twice. Ids must be unique")
-        seen.add(row["id"])
-        rows.append(row)
-    if not rows:
-        raise BadInput(f"{path} has no rows")
-    return rows
+def _corpus_row(path: Path, number: int, row: Mapping[str, Any]) -> CorpusRow:
+    for column in ("id", "question"):
+        if not isinstance(row.get(column), str) or not row[column].strip():
+            raise BadInput(
+                f"{path}, row {number}: column {column!r} must be a text that is not empty, got "
+                f"{row.get(column)!r:.100}. {_COLUMNS}"
+            )
+    for column in _TEXTS:
+        if not isinstance(row.get(column) or "", str):
+            raise BadInput(
+                f"{path}, row {number}: column {column!r} must be a text, got {row[column]!r:.100}. {_COLUMNS}"
+            )
+    try:
+        quality = float(row.get("quality") or 0)
+    except (TypeError, ValueError) as error:
+        raise BadInput(
+            f"{path}, row {number}: column 'quality' must be a number, got {row['quality']!r:.100}. {_COLUMNS}"
+        ) from error
+    texts = {column: row.get(column) or "" for column in _TEXTS}
+    return CorpusRow(id=row["id"], question=row["question"], quality=[quality], **texts)
 
 
-def curate_file(path: Path, out: Path, rules: Curation) -> Counter[str]:
-    """Write a decision per row of ``path`` to ``out``, in order.
-
-    Of a cluster of duplicates the row with the largest ``quality`` stays, the first one where there is none.
-
-    Returns:
-        How many rows got which decision.
+def corpus_rows(path: Path) -> Iterator[CorpusRow]:
+    """The rows of a file, in order.
 
     Raises:
-        BadInput: a column is missing or empty (names the row), an id occurs twice, or a file cannot be used.
+        BadInput: a column is missing, empty or of another type (names row and column), an id occurs twice, there are no
+            rows, or the file cannot be read.
     """
-    check_suffix(out)
-    rows = _checked(path)
-    candidates = [Candidate(row["id"], row["question"], (float(row.get("quality") or 0),)) for row in rows]
-    decisions = find_duplicates(candidates, rules.near_duplicate_jaccard, rules.permutations)
-    stands_for: dict[str, list[str]] = defaultdict(list)
-    for decision in decisions:
-        if decision.kind:
-            stands_for[decision.representative].append(decision.question_id)
-    index = human_eval_index(rules.ngram)
+    seen: set[bytes] = set()
+    for number, row in enumerate(read_rows(path), 1):
+        one = _corpus_row(path, number, row)
+        key = hashlib.blake2b(one.id.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+        if key in seen:
+            raise BadInput(f"{path}, row {number}: id {one.id!r} occurs twice. Ids must be unique")
+        seen.add(key)
+        yield one
+    if not seen:
+        raise BadInput(f"{path} has no rows. {_COLUMNS}")
+
+
+@task(task_run_name="read {path}", cache_policy=NO_CACHE, **RETRIES)
+def read_file(run: Run, path: Path) -> list[Receipt]:
+    """Check the user's file and cut it into shards.
+
+    Raises:
+        BadInput: as of ``corpus_rows``.
+    """
+    receipts = []
+    stage = run.stage(StageName.ROWS)
+    size = min(PART_ROWS, run.config.curation.dedup.block_rows)
+    for number, rows in enumerate(batches(corpus_rows(path), size)):
+        content = hashlib.sha256("".join(row.model_dump_json() for row in rows).encode()).hexdigest()
+
+        def work(rows: list[CorpusRow] = rows) -> Outcome:
+            return Outcome(rows_in=len(rows), rows=rows)
+
+        receipts.append(stage.run_shard(f"part-{number:05d}", CorpusRow, [content], work))
+    return receipts
+
+
+@task(task_run_name="decide {part.name}", cache_policy=NO_CACHE, **RETRIES)
+def decide_part(
+    run: Run, part: Receipt, examinations: Receipt, duplicates: Receipt, refused: dict[str, str]
+) -> Receipt:
+    """Decide on one shard of the user's rows. Their licences matter to who publishes them, and are not looked at."""
+    assert not refused
+
+    def work() -> Outcome:
+        return Outcome.of(
+            [
+                decision_of(duplicate, found, quality[0])
+                for duplicate, found, quality in zip(
+                    run.stage(StageName.DUPLICATES).rows(duplicates.name, DuplicateDecision),
+                    run.stage(StageName.EXAMINATIONS).rows(examinations.name, Examination),
+                    values(run.stage(StageName.ROWS).table(part.name, ["quality"]), "quality"),
+                    strict=True,
+                )
+            ]
+        )
+
+    depends_on = [part, examinations, duplicates]
+    return report(run.stage(StageName.CURATED).run_shard(part.name, CurationDecision, depends_on, work))
+
+
+def decision_of(duplicate: DuplicateDecision, found: Examination, quality: float) -> CurationDecision:
+    """What becomes of a row, as ``kodforge curate`` tells it."""
+    judgement = judge(duplicate, found)
+    top = found.hits[0] if found.hits else None
+    doubt = judgement.doubts[0].kind if judgement.doubts else ""
+    return CurationDecision(
+        id=found.id,
+        subset=duplicate.subset,
+        decision=judgement.decision,
+        reason=judgement.reason.value if judgement.reason else doubt,
+        evidence=judgement.evidence or "; ".join(one.told for one in judgement.doubts),
+        similarity=duplicate.similarity,
+        representative=duplicate.representative,
+        cluster_size=duplicate.cluster_size,
+        duplicates=duplicate.duplicates,
+        benchmark_item=f"{top.benchmark}/{top.item_id}" if top else "",
+        benchmark_similarity=top.similarity if top else 0.0,
+        benchmark_span=top.span if top else "",
+        benchmark_hits=found.hits,
+        content=found.content,
+        topics=found.labels.topics,
+        skills=found.labels.skills,
+        libraries=found.labels.libraries,
+        language=found.labels.language,
+        words=found.labels.words,
+        quality=quality,
+    )
+
+
+def write_decisions(run: Run, decided: list[Receipt], out: Path) -> Counter[str]:
+    """Copy the decisions into one file; how many rows got which.
+
+    Raises:
+        BadInput: the file cannot be written.
+    """
     counts: Counter[str] = Counter()
     with row_writer(out, CurationDecision) as write:
-        for row, duplicate in zip(rows, decisions, strict=True):
-            overlap = index.overlap([row["question"], row.get("solution") or "", row.get("test") or ""])
-            contaminated = overlap.share >= rules.reject_above
-            verdict: Literal["train", "use_with_caution", "reject"] = "train"
-            reason = ""
-            if duplicate.kind:
-                verdict, reason = "reject", f"{duplicate.kind}_duplicate"
-            elif overlap.item_id:
-                verdict = "reject" if contaminated else "use_with_caution"
-                reason = "contaminated" if contaminated else "benchmark_overlap"
-            counts[verdict] += 1
-            write(
-                [
-                    CurationDecision(
-                        id=row["id"],
-                        decision=verdict,
-                        reason=reason,
-                        similarity=duplicate.similarity,
-                        representative=duplicate.representative,
-                        benchmark_item=overlap.item_id,
-                        benchmark_similarity=overlap.share,
-                        benchmark_span=overlap.span,
-                        duplicates=stands_for[row["id"]],
-                    )
-                ]
-            )
+        for receipt in decided:
+            rows = run.stage(StageName(receipt.stage)).rows(receipt.name, CurationDecision)
+            counts.update(row.decision for row in rows)
+            write(list(rows))
     return counts
+
+
+def check_files(rows: Path, out: Path) -> None:
+    """Raises:
+    BadInput: a file of another ending, or the first row is not one.
+    """
+    check_suffix(out)
+    next(corpus_rows(rows))

@@ -1,57 +1,106 @@
-"""The tasks of curation: duplicates over all triplets, then one shard of decisions at a time."""
+"""The tasks of curation besides deduplication: what is in a row, and what becomes of it."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.arrow import values
 from tasks.artifacts import Outcome, Receipt
-from tasks.curation.contamination import human_eval_index
+from tasks.curation.contamination.index import BenchmarkIndex
+from tasks.curation.contamination.reading import read_benchmarks
+from tasks.curation.corpus import read_corpus
 from tasks.curation.decisions import curate
-from tasks.curation.dedup import Candidate, find_duplicates
-from tasks.models import DuplicateDecision, ReleaseRow, Triplet
+from tasks.curation.dedup.signed import vectors_of
+from tasks.curation.dedup.stage import run_embedder
+from tasks.curation.examining import examine
+from tasks.curation.texts import RowTexts
+from tasks.embedding.embedder import TextEmbedder
+from tasks.licences.mix import check_mix
+from tasks.models import DuplicateDecision, Examination, ReleaseRow, Triplet
 from tasks.run import Run, StageName
+from tasks.settings import Decontamination
 from tasks.shards import RETRIES, report
 
-ALL = "part-00000"
+
+@lru_cache(maxsize=2)
+def _index(decontamination: str, embedder: str) -> BenchmarkIndex:
+    """One index per process and config. Both arguments are JSON, as what is cached by must be hashable."""
+    rules = Decontamination.model_validate_json(decontamination)
+    return BenchmarkIndex(read_benchmarks(rules.benchmarks), rules, _embedders.get(embedder))
 
 
-@task(task_run_name="find duplicates", cache_policy=NO_CACHE, **RETRIES)
-def find_run_duplicates(run: Run, triplets: Sequence[Receipt]) -> Receipt:
-    """Compare the questions of the whole run; one shard of decisions, a row per triplet."""
+_embedders: dict[str, TextEmbedder] = {}
+
+
+def benchmark_index(run: Run) -> BenchmarkIndex:
+    """The benchmarks that a run is compared with, read once per process."""
+    embedder = run_embedder(run)
+    if embedder:
+        _embedders[embedder.name] = embedder
+    return _index(run.config.curation.decontamination.model_dump_json(), embedder.name if embedder else "")
+
+
+@task(task_run_name="examine {part.name}", cache_policy=NO_CACHE, **RETRIES)
+def examine_part(run: Run, source: StageName, part: Receipt, block: Receipt, start: int) -> Receipt:
+    """Benchmark overlap, content and labels of each row of a shard.
+
+    Args:
+        block: the signatures that hold the shard's vectors.
+        start: where in the block the shard begins.
+    """
     rules = run.config.curation
 
     def work() -> Outcome:
-        candidates = [
-            Candidate(
-                question_id=row["question_id"],
-                text=row["metadata"]["original_instruction"],
-                quality=(row["gpt_pass_percentage"], row["branch_coverage"] or 0.0, len(row["test_info"])),
-            )
-            for part in triplets
-            for row in run.stage(StageName.TRIPLETS)
-            .table(part.name, ["question_id", "metadata", "gpt_pass_percentage", "branch_coverage", "test_info"])
-            .to_pylist()
+        rows = [
+            RowTexts(row["id"], row["question"], row["solution"], row["test"])
+            for row in read_corpus(run, source, part.name).to_pylist()
         ]
-        decisions = find_duplicates(candidates, rules.near_duplicate_jaccard, rules.permutations)
-        return Outcome(rows_in=len(candidates), rows=decisions)
+        signed = run.stage(StageName.SIGNATURES).table(block.name, ["vector"]).slice(start, len(rows))
+        vectors = vectors_of(signed) if rules.by_meaning else None
+        index = benchmark_index(run)
+        return Outcome.of(examine(rows, vectors, index, rules.content))
 
-    depends_on = [rules.near_duplicate_jaccard, rules.permutations, *triplets]
-    return report(run.stage(StageName.DUPLICATES).run_shard(ALL, DuplicateDecision, depends_on, work))
+    depends_on = [rules.decontamination, rules.content, rules.embedder, part, block]
+    return report(run.stage(StageName.EXAMINATIONS).run_shard(part.name, Examination, depends_on, work))
 
 
 @task(task_run_name="curate {triplets.name}", cache_policy=NO_CACHE, **RETRIES)
-def curate_shard(run: Run, triplets: Receipt, duplicates: Receipt) -> Receipt:
-    """Decide on one shard of triplets: train, use with caution, or out."""
-    rules = run.config.curation
+def curate_shard(
+    run: Run, triplets: Receipt, examinations: Receipt, duplicates: Receipt, refused: dict[str, str]
+) -> Receipt:
+    """Decide on one shard of triplets: train, use with caution, or out.
+
+    Args:
+        refused: licences that the policy does not let out, and why.
+    """
+    excludes = run.config.release.licensing.on_violation == "exclude"
 
     def work() -> Outcome:
-        rows = run.stage(StageName.TRIPLETS).rows(triplets.name, Triplet)
-        decisions = run.stage(StageName.DUPLICATES).rows(duplicates.name, DuplicateDecision)
-        return Outcome.of(curate(rows, decisions, human_eval_index(rules.ngram), rules.reject_above))
+        return Outcome.of(
+            curate(
+                run.stage(StageName.TRIPLETS).rows(triplets.name, Triplet),
+                run.stage(StageName.DUPLICATES).rows(duplicates.name, DuplicateDecision),
+                run.stage(StageName.EXAMINATIONS).rows(examinations.name, Examination),
+                refused,
+                excludes,
+            )
+        )
 
-    return report(
-        run.stage(StageName.CURATED).run_shard(triplets.name, ReleaseRow, [rules, triplets, duplicates], work)
-    )
+    depends_on = [triplets, examinations, duplicates, refused, excludes]
+    return report(run.stage(StageName.CURATED).run_shard(triplets.name, ReleaseRow, depends_on, work))
+
+
+def refused_licences(run: Run, parts: Sequence[Receipt]) -> dict[str, str]:
+    """Licences of a run's triplets that the policy rejects or doubts, and why; none where it refuses to publish."""
+    policy = run.config.release.licensing
+    if policy.on_violation == "refuse":
+        return {}
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(values(run.stage(StageName.TRIPLETS).table(part.name, ["licence"]), "licence"))
+    return check_mix(counts, policy).refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import random
 import select
 import subprocess
 import time
@@ -17,12 +18,13 @@ START_S = 60.0
 GRACE_S = 15.0
 """How long the supervisor may take beyond a case's wall time to kill, wipe and report."""
 
-_numbers = itertools.count()
+_numbers = itertools.count(random.SystemRandom().randrange(1 << 30))
+"""From a chance start in each process, so that two processes hardly ever give the same number to boxes that live."""
 
 
 def next_user(first: int, end: int) -> int:
     """The first of a box's two user ids, from a range. Each box has its own: limits on processes count by user."""
-    return first + 2 * ((os.getpid() * 64 + next(_numbers)) % ((end - first) // 2))
+    return first + 2 * (next(_numbers) % ((end - first) // 2))
 
 
 def awaited(descriptor: int, event: int, deadline: float) -> bool:

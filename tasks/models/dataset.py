@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from tasks.models.curation import BenchmarkHit, ContentFinding, Labels
 from tasks.models.sourcing import Call, Provenance, Rating
 from tasks.models.vocabulary import Difficulty, Row, Split, Tier
 
@@ -108,23 +109,15 @@ class Triplet(Row):
     lineage: Lineage
 
 
-class DuplicateDecision(Row):
-    """What deduplication found about one triplet. A representative names itself."""
-
-    question_id: str
-    representative: str
-    kind: Literal["", "exact", "near"]
-    similarity: float
-
-
 class ReleaseRow(Triplet):
     """A triplet that stays in the dataset, with what curation found."""
 
     split: Split
-    benchmark_similarity: float = Field(
-        description="Largest share of one benchmark item's n-grams that the row contains, 0 to 1."
-    )
-    benchmark_item: str
-    benchmark_span: str
+    benchmark_similarity: float = Field(description="Of the strongest of `benchmark_hits`, 0 to 1; 0 where none is.")
+    benchmark_item: str = Field(description="`<benchmark>/<item>` of the strongest hit.")
+    benchmark_span: str = Field(description="What the row has in common with it.")
+    benchmark_hits: list[BenchmarkHit] = Field(description="The strongest first.")
+    content: list[ContentFinding]
+    labels: Labels
     duplicates: list[str] = Field(description="Question ids of the rows that this one stands for.")
     filter_reason: str = Field(description="Why the row is in `use_with_caution`; empty in `train`.")

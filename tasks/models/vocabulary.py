@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = "kodforge-4"
+SCHEMA_VERSION = "kodforge-5"
 """Written into every manifest; a change of any row's columns changes it and makes shards stale."""
 
 
@@ -103,7 +103,11 @@ class RejectReason(StrEnum):
     # curation
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
+    SEMANTIC_DUPLICATE = "semantic_duplicate"
     CONTAMINATED = "contaminated"
+    UNSAFE_CONTENT = "unsafe_content"
+    LICENCE_REFUSED = "licence_refused"
+    OVER_TARGET = "over_target"
 
 
 NOT_ASKED = frozenset({RejectReason.TEACHER_FAILED, RejectReason.BUDGET_EXHAUSTED})

@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from tasks.curation.report import CurationReport
 from tasks.models import Difficulty
+from tasks.publishing.attribution import card_licence
 from tasks.publishing.summary import Summary
 from tasks.run import config_fingerprint, shareable_config
 from tasks.settings import BuildConfig, EndpointKind
@@ -24,10 +26,9 @@ def size_category(rows: int) -> str:
 
 def _front_matter(config: BuildConfig, summary: Summary, files: Sequence[str]) -> str:
     splits = [split for split, count in summary.splits.items() if count]
-    licences = sorted(summary.licences)
     values: dict[str, Any] = {
         "pretty_name": config.release.title,
-        "license": licences[0].lower() if len(licences) == 1 else "other",
+        **card_licence(config.release.licensing, summary.licences),
         "language": ["en"],
         "task_categories": ["text-generation"],
         "tags": ["code", "synthetic", "verified", "unit-tests", "kodforge"],
@@ -43,13 +44,10 @@ def _front_matter(config: BuildConfig, summary: Summary, files: Sequence[str]) -
     if levels:
         paths = [{"split": level, "path": f"curriculum/{level}-*.parquet"} for level in levels]
         values["configs"].append({"config_name": "curriculum", "data_files": paths})
-    if len(licences) > 1:
-        values["license_name"] = " AND ".join(licences)
-        values["license_link"] = "#licences"
     return yaml.safe_dump(values, sort_keys=False)
 
 
-def dataset_card(config: BuildConfig, summary: Summary, files: Sequence[str]) -> str:
+def dataset_card(config: BuildConfig, summary: Summary, files: Sequence[str], curation: CurationReport | None) -> str:
     """The card as Markdown with YAML front matter. Equal runs make equal cards.
 
     Args:
@@ -62,6 +60,7 @@ def dataset_card(config: BuildConfig, summary: Summary, files: Sequence[str]) ->
         front_matter=_front_matter(config, summary, files),
         config=config,
         summary=summary,
+        curation=curation.to_markdown() if curation else "",
         is_demo=config.teachers.author.kind is EndpointKind.DEMO,
         fingerprint=config_fingerprint(config),
         config_yaml=yaml.safe_dump(shareable_config(config), sort_keys=False),

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from tasks.artifacts import Receipt
 from tasks.models import Difficulty, Split
-from tasks.run import Run, StageName
+from tasks.run import Run
 
 Place = tuple[int, float]
 """Position of the split, and the share of failures: what rows are ordered by."""
@@ -50,7 +50,7 @@ def _spread(run: Run, receipts: Sequence[Receipt], columns: list[str], folder: P
     with ExitStack() as stack:
         writers: dict[Place, pq.ParquetWriter] = {}
         for receipt in receipts:
-            table = run.stage(StageName.CURATED).table(receipt.name)
+            table = run.stage(run.last_stage).table(receipt.name)
             table = table.filter(pc.field("split") == Split.TRAIN.value)
             members: dict[Place, list[int]] = defaultdict(list)
             told = table.select(["gpt_difficulty", "gpt_pass_percentage", "solver"]).to_pylist()

@@ -7,24 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.arrow import arrow_schema
+from tasks.arrow import arrow_schema, values
 from tasks.artifacts import Receipt, Store, parquet_bytes
+from tasks.curation.report import NAME, report_of
 from tasks.errors import BadInput
+from tasks.licences.mix import MixReport, check_mix, refuse
 from tasks.models import SCHEMA_VERSION, RejectReason, ReleaseRow, Split
+from tasks.publishing import attribution as licences
 from tasks.publishing.card import dataset_card
 from tasks.publishing.curriculum import curriculum
 from tasks.publishing.summary import Summary
-from tasks.run import Run, StageName, config_fingerprint
+from tasks.run import Run, config_fingerprint
 from tasks.settings import BuildConfig
 
 MANIFEST = "release.json"
-FOLDERS = ("data", "curriculum")
+_EXAMPLES = 3
+FOLDERS = ("data", "curriculum", licences.FOLDER)
+FILES = ("README.md", licences.FILE, NAME)
 COLUMNS = [name for name in arrow_schema(ReleaseRow).names if name != "split"]
 
 
@@ -41,7 +46,7 @@ def check_release_free(config: BuildConfig) -> None:
     """
     store = release_store(config)
     if not store.exists(MANIFEST):
-        if strangers := [name for name in store.names() if name not in (*FOLDERS, "README.md")]:
+        if strangers := [name for name in store.names() if name not in (*FOLDERS, *FILES)]:
             raise BadInput(
                 f"release folder {store.url!r} holds files that are no release of kodforge ({strangers[0]}, …). "
                 f"Choose an empty folder: --set release.path=…"
@@ -62,7 +67,7 @@ def _split_tables(run: Run, receipts: list[Receipt], split: Split, size: int) ->
     """The rows of one split in tables of ``size`` rows, holding one file's rows at a time."""
     held = arrow_schema(ReleaseRow).empty_table().select(COLUMNS)
     for receipt in receipts:
-        table = run.stage(StageName.CURATED).table(receipt.name)
+        table = run.stage(run.last_stage).table(receipt.name)
         rows = table.filter(pc.field("split") == split.value).select(COLUMNS)
         held = pa.concat_tables([held, rows])
         while held.num_rows > size:
@@ -72,8 +77,36 @@ def _split_tables(run: Run, receipts: list[Receipt], split: Split, size: int) ->
         yield held.combine_chunks()
 
 
+def _credits(run: Run, receipts: list[Receipt]) -> tuple[licences.Credits, MixReport]:
+    """The sources of the rows, and what becomes of their licences.
+
+    Raises:
+        BadInput: the policy refuses to publish them.
+    """
+    credited = licences.Credits()
+    examples: dict[str, list[str]] = defaultdict(list)
+    for receipt in receipts:
+        table = run.stage(run.last_stage).table(receipt.name, ["question_id", "subset", "licence", "lineage"])
+        credited.add(table)
+        for name, row in zip(values(table, "licence"), values(table, "question_id"), strict=True):
+            if len(examples[name]) < _EXAMPLES:
+                examples[name].append(row)
+    policy = run.config.release.licensing
+    licensed = check_mix(credited.licences, policy)
+    if policy.on_violation == "refuse":
+        refuse(licensed, examples)
+    return credited, licensed
+
+
+def _remove_stale(store: Store, files: Collection[str]) -> None:
+    for folder in FOLDERS:
+        for stale in store.names(folder):
+            if not any(name == f"{folder}/{stale}" or name.startswith(f"{folder}/{stale}/") for name in files):
+                store.remove(folder, stale)
+
+
 def _count(run: Run, receipts: list[Receipt], split: Split) -> int:
-    stage = run.stage(StageName.CURATED)
+    stage = run.stage(run.last_stage)
     return sum(
         stage.table(receipt.name, ["split"]).filter(pc.field("split") == split.value).num_rows for receipt in receipts
     )
@@ -90,8 +123,9 @@ def publish(run: Run, summary: Summary) -> dict[str, int]:
     """
     check_release_free(run.config)
     store, size = release_store(run.config), run.config.release.rows_per_file
-    receipts = run.receipts(StageName.CURATED)
+    receipts = run.receipts(run.last_stage)
     counts = {split: _count(run, receipts, split) for split in Split}
+    credited, licensed = _credits(run, receipts)
     if not any(counts.values()):
         if any(RejectReason.BUDGET_EXHAUSTED in row.reasons for row in summary.funnel):
             raise BadInput(
@@ -131,12 +165,15 @@ def publish(run: Run, summary: Summary) -> dict[str, int]:
             store.write(data, name)
             files[name] = hashlib.sha256(data).hexdigest()
             numbers[level] += 1
-    for folder in FOLDERS:
-        for stale in store.names(folder):
-            if f"{folder}/{stale}" not in files:
-                store.remove(folder, stale)
-    card = dataset_card(run.config, summary, sorted(files)).encode()
-    store.write(card, "README.md")
-    files["README.md"] = hashlib.sha256(card).hexdigest()
+    curation = report_of(run.config)
+    owed = licences.attribution(credited, licensed, run.config.release.licensing, run.config.release.title)
+    card = dataset_card(run.config, summary, sorted(files), curation)
+    texts = {**owed.files, licences.FILE: owed.text.encode(), "README.md": card.encode()}
+    if curation:
+        texts[NAME] = curation.model_dump_json(indent=1).encode()
+    for name, data in texts.items():
+        store.write(data, *name.split("/"))
+        files[name] = hashlib.sha256(data).hexdigest()
+    _remove_stale(store, files)
     store.write(json.dumps({**state, "sha256": files}, indent=1).encode(), MANIFEST)
     return rows

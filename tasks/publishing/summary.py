@@ -29,6 +29,7 @@ FUNNEL = (
     StageName.AUDITS,
     StageName.TRIPLETS,
     StageName.CURATED,
+    StageName.SELECTED,
 )
 FAIL = "fail"
 
@@ -100,6 +101,7 @@ _UNITS = {
     StageName.AUDITS: "attempt",
     StageName.TRIPLETS: "question",
     StageName.CURATED: "triplet",
+    StageName.SELECTED: "triplet",
 }
 
 
@@ -142,7 +144,7 @@ def summarise(run: Run) -> Summary:
     difficulty = pd.crosstab(every["subset"], every["gpt_difficulty"]).reindex(
         columns=[*(level.value for level in Difficulty), FAIL], fill_value=0
     )
-    curated = _frame(run, StageName.CURATED, run.receipts(StageName.CURATED), ["split", "licence", "lineage"])
+    curated = _frame(run, run.last_stage, run.receipts(run.last_stage), ["split", "licence", "lineage"])
     verdicts = _frame(run, StageName.VERDICTS, run.receipts(StageName.VERDICTS), ["pair"])
     counted = verdicts["pair"].map(lambda pair: pair["verdict"]).value_counts() if len(verdicts) else pd.Series()
     calls = curated["lineage"].map(lambda lineage: lineage["solution_call"]["model"])

@@ -6,6 +6,13 @@ Prefect Secret block that holds its key.
 """
 
 from tasks.settings.build import PROFILES, BuildConfig, read_profile
+from tasks.settings.content import Content
+from tasks.settings.curation import Curation, Dedup
+from tasks.settings.decontamination import Benchmark, Bounds, Decontamination
+from tasks.settings.embedding import Embedder, EmbedderKind
+from tasks.settings.engine import Engine, EngineKind
+from tasks.settings.licensing import Licensing
+from tasks.settings.mix import Axis, Drift, Mix
 from tasks.settings.section import Section, fingerprint
 from tasks.settings.sources import (
     Category,
@@ -19,7 +26,6 @@ from tasks.settings.sources import (
 )
 from tasks.settings.stages import (
     Backend,
-    Curation,
     Layer,
     Release,
     Sandbox,
@@ -54,22 +60,35 @@ from tasks.settings.verification import (
 __all__ = [
     "EFFORTS",
     "PROFILES",
+    "Axis",
     "Backend",
     "Batching",
+    "Benchmark",
+    "Bounds",
     "Budget",
     "BuildConfig",
     "Category",
+    "Content",
     "Curation",
+    "Decontamination",
+    "Dedup",
     "Diversity",
+    "Drift",
     "Effort",
+    "Embedder",
+    "EmbedderKind",
     "Endpoint",
     "EndpointKind",
+    "Engine",
+    "EngineKind",
     "Gate",
     "Gates",
     "Granularity",
     "Layer",
     "Licences",
+    "Licensing",
     "Mending",
+    "Mix",
     "Policy",
     "Prices",
     "Quality",

@@ -14,9 +14,11 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from tasks.settings.curation import Curation
+from tasks.settings.engine import Engine
 from tasks.settings.section import without_defaults
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
-from tasks.settings.stages import Curation, Release, Sandbox
+from tasks.settings.stages import Release, Sandbox
 from tasks.settings.teachers import Budget, Teachers
 from tasks.settings.verification import Verification
 
@@ -57,6 +59,7 @@ class BuildConfig(BaseSettings):
     verification: Verification = Verification()
     sandbox: Sandbox = Sandbox()
     curation: Curation = Curation()
+    engine: Engine = Engine()
     release: Release = Release()
 
     @classmethod

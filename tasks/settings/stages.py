@@ -1,4 +1,4 @@
-"""Sandbox, curation and release."""
+"""Sandbox and release."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
+from tasks.settings.licensing import Licensing
 from tasks.settings.section import Section
 
 
@@ -58,28 +59,9 @@ class Sandbox(Section):
     coverage: bool = Field(True, description="Measure statement and branch coverage of the solution.")
 
 
-class Curation(Section):
-    """Duplicates and benchmark contamination."""
-
-    near_duplicate_jaccard: float = Field(
-        0.7,
-        gt=0,
-        le=1,
-        description="MinHash Jaccard similarity of word 3-grams from which two questions are one.",
-    )
-    permutations: int = Field(128, ge=16, le=1024, description="Of the MinHash signature.")
-    ngram: int = Field(10, ge=3, le=50, description="Tokens per n-gram in the comparison with benchmarks.")
-    reject_above: float = Field(
-        0.5,
-        gt=0,
-        le=1,
-        description="Share of a benchmark item's n-grams from which a row is rejected; "
-        "any smaller overlap puts it into `use_with_caution`.",
-    )
-
-
 class Release(Section):
     path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
     title: str = "Verified coding triplets"
     rows_per_file: int = Field(50_000, ge=1)
+    licensing: Licensing = Licensing()
     curriculum: bool = Field(True, description="Write the train rows once more, easiest first.")

@@ -202,6 +202,7 @@ class Role(StrEnum):
     INSTRUCTOR = "instructor"
     RATER = "rater"
     SOLVER = "solver"
+    EMBEDDER = "embedder"
 
 
 class Teachers(Section):
@@ -219,9 +220,27 @@ class Teachers(Section):
         description="Solves questions without seeing their tests, for `verification.effort.solver_tries`. Empty: "
         "the author.",
     )
+    embedder: Endpoint | None = Field(
+        None,
+        description="Answers `POST /embeddings`, for an embedder of kind `endpoint`. It writes nothing: where its "
+        "input has a price, give `prices.output` as 0.",
+    )
     prompts: Literal["standard", "small"] = Field(
         "standard", description="`small`: short prompts and constrained decoding, for models under 3B."
     )
+
+    @model_validator(mode="after")
+    def _asks_the_embedder_directly(self) -> Self:
+        if self.embedder is None:
+            return self
+        if self.embedder.kind is not EndpointKind.OPENAI:
+            raise ValueError(
+                f"embedder.kind is {self.embedder.kind.value!r}, which makes no embeddings. Give an OpenAI-compatible "
+                f"endpoint, or leave teachers.embedder out and use a packaged embedder"
+            )
+        if self.embedder.transport is Transport.BATCH:
+            raise ValueError("embedder.transport is 'batch', which only completions can be asked by. Set it to 'live'")
+        return self
 
     @property
     def roles(self) -> dict[Role, Endpoint]:
@@ -229,7 +248,7 @@ class Teachers(Section):
         return {role: endpoint for role in Role if (endpoint := getattr(self, role.value)) is not None}
 
     def of(self, role: Role) -> Endpoint:
-        """The endpoint that has a role: the author where no other was given."""
+        """The endpoint that has a role which writes: the author where no other was given."""
         return self.roles.get(role, self.author)
 
 

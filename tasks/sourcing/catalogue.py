@@ -14,10 +14,10 @@ from functools import cache, partial
 from importlib import metadata
 
 from tasks.errors import BadInput
+from tasks.licences.expressions import UNKNOWN_LICENCE
 from tasks.models import Reject, Seed, Subset
 from tasks.settings import Granularity, Role, SeedOptions
 from tasks.sourcing import apis, documents, feedback, own_code, prefill, seed_questions, snippets
-from tasks.sourcing.licences import UNKNOWN_LICENCE
 
 GROUP = "kodforge.sources"
 

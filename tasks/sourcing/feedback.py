@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tasks.licences.expressions import UNKNOWN_LICENCE, canonical
 from tasks.models import Provenance, Reject, Seed
 from tasks.settings import SeedOptions
-from tasks.sourcing.licences import UNKNOWN_LICENCE, canonical
 from tasks.sourcing.seed_questions import check_columns, first_of, good_rows, text_of
-from tasks.sourcing.tables import Row, open_table
+from tasks.tables import Row, open_table
 
 COLUMNS = ("prompt", "answer", "expected", "id", "topic")
 

@@ -1,26 +1,22 @@
-"""Licences of seeds: what a package, a folder or a file says of itself, as SPDX expressions, and the policy over them.
+"""Licences of seeds: what a package, a folder or a file says of itself, as SPDX expressions, and which may be used.
 
 Nothing is guessed: what does not name its licence, or quote the text of one, is ``LicenseRef-unknown``.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 import tomllib
 from email.message import Message
-from functools import lru_cache
 from importlib import metadata
 from typing import Any, cast
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
-from tasks.errors import BadInput
+from tasks.licences.expressions import UNKNOWN_LICENCE, is_allowed
 from tasks.models import RejectReason
 from tasks.settings import Licences
-from tasks.syntax import parse
 
-UNKNOWN_LICENCE = "LicenseRef-unknown"
 _CLASSIFIERS = {
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: MIT No Attribution License (MIT-0)": "MIT-0",
@@ -64,21 +60,6 @@ FILES = re.compile(r"(licen[cs]e|copying|unlicense)(\.(txt|md|rst))?", re.IGNORE
 """Names of files that hold the licence of what is beside them."""
 
 
-def canonical(expression: str) -> str:
-    """An SPDX expression in its usual spelling.
-
-    Raises:
-        BadInput: it is none.
-    """
-    try:
-        return str(canonicalize_license_expression(expression))
-    except InvalidLicenseExpression as error:
-        raise BadInput(
-            f"licence {expression!r} is no SPDX expression: {error}. Give one such as MIT, Apache-2.0 or "
-            f"LicenseRef-MyCompany"
-        ) from error
-
-
 def _if_valid(expression: str) -> str:
     try:
         return str(canonicalize_license_expression(expression.strip()))
@@ -115,31 +96,6 @@ def licence_of_project(pyproject: str) -> str:
     named = project.get("license")
     text = named.get("text", "") if isinstance(named, dict) else named
     return _if_valid(text) if isinstance(text, str) and text else UNKNOWN_LICENCE
-
-
-def _allows(node: ast.expr, allowed: frozenset[str], names: list[str]) -> bool:
-    if isinstance(node, ast.BoolOp):
-        parts = [_allows(part, allowed, names) for part in node.values]
-        return all(parts) if isinstance(node.op, ast.And) else any(parts)
-    assert isinstance(node, ast.Constant) and isinstance(node.value, int)
-    return names[node.value] in allowed
-
-
-@lru_cache(maxsize=1024)
-def is_allowed(expression: str, allow: tuple[str, ...]) -> bool:
-    """Whether an SPDX expression, canonical, can be met by licences of a list: of ``A OR B`` one must be on it, of
-    ``A AND B`` both, and ``A WITH exception`` counts as A."""
-    expression = re.sub(r" WITH [\w.-]+", "", expression)
-    names = re.findall(r"[\w.+-]+", re.sub(r"\b(AND|OR)\b", " ", expression))
-    numbers = iter(range(len(names)))
-    python = re.sub(
-        r"[\w.+-]+",
-        lambda word: word[0].lower() if word[0] in ("AND", "OR") else str(next(numbers)),
-        expression,
-    )
-    statement = parse(python).body[0]
-    assert isinstance(statement, ast.Expr)
-    return _allows(statement.value, frozenset(canonical(name) for name in allow), names)
 
 
 def objection(licence: str, rules: Licences) -> tuple[RejectReason, str] | None:

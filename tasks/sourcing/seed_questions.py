@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.errors import BadInput
+from tasks.licences.expressions import UNKNOWN_LICENCE, canonical
 from tasks.models import Provenance, Reject, RejectReason, Seed
 from tasks.settings import SeedOptions
-from tasks.sourcing.licences import UNKNOWN_LICENCE, canonical
 from tasks.sourcing.solutions import solution
-from tasks.sourcing.tables import EMBEDDED, Row, Table, open_table
+from tasks.tables import EMBEDDED, Row, Table, open_table
 
 COLUMNS = ("id", "title", "question", "topic", "licence", "solution")
 """Ours. ``question`` must be there; of the others those that the format names."""

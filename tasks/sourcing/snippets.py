@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from tasks.licences.expressions import UNKNOWN_LICENCE
 from tasks.models import Provenance, Reject, Seed
 from tasks.settings import Granularity, SeedOptions
-from tasks.sourcing.licences import UNKNOWN_LICENCE, licence_of_text
+from tasks.sourcing.licences import licence_of_text
 from tasks.sourcing.references import cut
 from tasks.sourcing.trees import SourceFile, source_files, told, wanted
 from tasks.syntax import parse

@@ -21,12 +21,11 @@ from dulwich.objects import Blob
 from dulwich.repo import Repo
 
 from tasks.errors import BadInput
+from tasks.licences.expressions import UNKNOWN_LICENCE, canonical
 from tasks.models import Reject, RejectReason
 from tasks.settings import SeedOptions
 from tasks.sourcing.licences import (
     FILES,
-    UNKNOWN_LICENCE,
-    canonical,
     licence_of,
     licence_of_project,
     licence_of_text,

@@ -10,18 +10,19 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import BadInput
-from tasks.teachers.requests import Answer
+from tasks.teachers.requests import Answer, Vectors
 
 # Answers stay in the order in which they came, keys in an index: rows as long as these, sorted by a hash, would leave
 # half of each page empty.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS usage (
     run TEXT, stage TEXT, key TEXT, label TEXT, model TEXT, prompt_tokens INTEGER, completion_tokens INTEGER,
     usd REAL, paid INTEGER, estimated INTEGER, PRIMARY KEY (run, stage, key)
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS batches (
     tag TEXT PRIMARY KEY, base_url TEXT, batch_id TEXT, keys BLOB, open INTEGER
 ) WITHOUT ROWID;
 """
+_PUT_VECTOR = "INSERT OR IGNORE INTO vectors VALUES (?, ?)"
 _BUSY_S = 60.0
 """How long to wait for another process that writes."""
 _VARIABLES = 500
@@ -146,14 +148,31 @@ class ResponseCache:
         """Store answers; of two answers to the same request the first stays."""
         self.record(answers, ())
 
-    def record(self, answers: Iterable[Answer], uses: Iterable[Use]) -> None:
+    def vectors(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The packed vectors of texts that are there, by key."""
+        found: dict[bytes, bytes] = {}
+        for start in range(0, len(keys), _VARIABLES):
+            some = keys[start : start + _VARIABLES]
+            marks = ",".join("?" * len(some))
+            found.update(self._connection().execute(f"SELECT key, body FROM vectors WHERE key IN ({marks})", some))  # noqa: S608
+        return found
+
+    def put_vectors(self, vectors: Mapping[bytes, bytes]) -> None:
+        """Store packed vectors that were computed here; of two for the same text the first stays."""
+        with self._transaction() as connection:
+            connection.executemany(_PUT_VECTOR, vectors.items())
+
+    def record(self, answers: Iterable[Answer | Vectors], uses: Iterable[Use]) -> None:
         """Store answers and what runs used, in one transaction.
 
         A use that is known of the run already is not counted again.
         """
-        packed = [(one.response_id, _pack(one)) for one in answers]
+        answers = list(answers)
+        packed = [(one.response_id, _pack(one)) for one in answers if isinstance(one, Answer)]
+        vectors = [item for one in answers if isinstance(one, Vectors) for item in one.vectors.items()]
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?)", packed)
+            connection.executemany(_PUT_VECTOR, vectors)
             for use in uses:
                 row = (
                     *(use.run, use.stage, use.key, use.label, use.model, use.prompt_tokens, use.completion_tokens),

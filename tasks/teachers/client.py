@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from functools import cache, partial
 from itertools import islice
+from typing import cast
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -27,9 +28,20 @@ from tasks.teachers.cache import ResponseCache, Use
 from tasks.teachers.faults import Misconfigured, Retry, check_status
 from tasks.teachers.meter import METER
 from tasks.teachers.pending import STOPPED, Pending, Running
-from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, TeacherRequest, WhyNot
+from tasks.teachers.requests import (
+    Answer,
+    ChatRequest,
+    CompletionRequest,
+    EmbeddingRequest,
+    Refused,
+    Reply,
+    Request,
+    TeacherRequest,
+    Vectors,
+    WhyNot,
+)
 from tasks.teachers.servers import Server, next_of
-from tasks.teachers.wire import body, read_answer
+from tasks.teachers.wire import body, read_reply
 from tasks.teachers.writer import Writer
 
 FIRST_DELAY_S = 0.5
@@ -133,7 +145,16 @@ class TeacherClient:
         Raises:
             TeacherMisconfigured, TeacherUnavailable, TeacherStopped: what was answered is on disk.
         """
-        found = dict(self._numbered(requests, purpose))
+        found = cast("dict[int, Result]", dict(self._numbered(requests, purpose)))
+        return [found[number] for number in range(len(requests))]
+
+    def embed_all(self, requests: Sequence[EmbeddingRequest], purpose: Purpose = NOBODY) -> list[Vectors | Refused]:
+        """Vectors in the order of the requests; what is on disk is for the caller to leave out.
+
+        Raises:
+            As ``ask_all``.
+        """
+        found = cast("dict[int, Vectors | Refused]", dict(self._numbered(requests, purpose)))
         return [found[number] for number in range(len(requests))]
 
     def ask_each(
@@ -152,9 +173,9 @@ class TeacherClient:
                 yield request
 
         for number, result in self._numbered(noted(), purpose):
-            yield waiting.pop(number), result
+            yield waiting.pop(number), cast("Result", result)
 
-    def _numbered(self, requests: Iterable[TeacherRequest], purpose: Purpose) -> Iterator[tuple[int, Result]]:
+    def _numbered(self, requests: Iterable[Request], purpose: Purpose) -> Iterator[tuple[int, Reply]]:
         source = enumerate(requests)
         pending = Pending()
         width = 2 * sum(route.max_in_flight for route in self.endpoint.all_routes)
@@ -174,13 +195,13 @@ class TeacherClient:
             raise pending.failure
 
     async def _advance(
-        self, pending: Pending, fresh: list[tuple[int, TeacherRequest]], purpose: Purpose
-    ) -> list[tuple[int, Result]]:
+        self, pending: Pending, fresh: list[tuple[int, Request]], purpose: Purpose
+    ) -> list[tuple[int, Reply]]:
         """Begin fresh requests, and wait for the next ones to end; nothing where none is under way."""
-        done: list[tuple[int, Result]] = []
+        done: list[tuple[int, Reply]] = []
         for start in range(0, len(fresh), _LOOKED_UP):
             some = [(number, one, one.key(self.endpoint)) for number, one in fresh[start : start + _LOOKED_UP]]
-            on_disk = await self._look_up([key for _, _, key in some])
+            on_disk = await self._look_up([key for _, one, key in some if isinstance(one, TeacherRequest)])
             known = [(number, one, on_disk[key]) for number, one, key in some if key in on_disk]
             if known:
                 METER.cached(len(known))
@@ -203,7 +224,7 @@ class TeacherClient:
             del self._lookups[id(came)]
         return found
 
-    def _begin(self, request: TeacherRequest, key: str, purpose: Purpose) -> Running:
+    def _begin(self, request: Request, key: str, purpose: Purpose) -> Running:
         """Equal requests that are under way at the same time are one request."""
         if running := self._under_way.get(key):
             METER.dropped()
@@ -212,7 +233,7 @@ class TeacherClient:
         running.future.add_done_callback(lambda _: self._under_way.pop(key, None))
         return running
 
-    async def _ask(self, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
+    async def _ask(self, request: Request, key: str, purpose: Purpose) -> Reply:
         prompt, completion = request.worst_tokens()
         worst = Cost(prompt + completion, self.endpoint.prices.usd(prompt, completion) or 0.0)
         try:
@@ -226,7 +247,7 @@ class TeacherClient:
             METER.dropped()
             return Refused(why=WhyNot.BUDGET, message=_budget_message(purpose.budget))
 
-    def _use(self, request: TeacherRequest, answer: Answer, purpose: Purpose, paid: bool) -> Use:
+    def _use(self, request: Request, answer: Answer | Vectors, purpose: Purpose, paid: bool) -> Use:
         return Use(
             run=purpose.run,
             stage=purpose.stage,
@@ -240,7 +261,7 @@ class TeacherClient:
             estimated=int(answer.estimated),
         )
 
-    async def _keep(self, request: TeacherRequest, purpose: Purpose, answer: Answer) -> None:
+    async def _keep(self, request: Request, purpose: Purpose, answer: Answer | Vectors) -> None:
         """Have an answer on disk, and its cost booked."""
         use = self._use(request, answer, purpose, True)
         tokens = use.prompt_tokens + use.completion_tokens
@@ -250,13 +271,13 @@ class TeacherClient:
             came.add(answer.response_id)
         METER.answered(tokens, use.usd)
 
-    async def _answer(self, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
+    async def _answer(self, request: Request, key: str, purpose: Purpose) -> Reply:
         """Try until there is an answer, or no hope of one.
 
         Raises:
             TeacherUnavailable: the endpoint is not well: no request was answered while this one was tried.
         """
-        if self.endpoint.transport is Transport.BATCH:
+        if self.endpoint.transport is Transport.BATCH and isinstance(request, TeacherRequest):
             return await self._batches.ask(request, key, partial(self._keep, request, purpose))
         answers_before = sum(server.answers for server in self.servers)
         failed: Server | None = None
@@ -283,12 +304,14 @@ class TeacherClient:
             f"Answers received so far are kept; run again when it is well"
         )
 
-    async def _is_well(self, request: TeacherRequest) -> bool:
+    async def _is_well(self, request: Request) -> bool:
         """Whether a server answers a request of one token, where there was no other to tell by: the last of a run."""
         short = Sampling(max_tokens=1)
-        probe: TeacherRequest = CompletionRequest(prompt="Yes", sampling=short, seed=0)
+        probe: Request = CompletionRequest(prompt="Yes", sampling=short, seed=0)
         if isinstance(request, ChatRequest):
             probe = ChatRequest(messages=(("user", "Say yes."),), sampling=short, seed=0)
+        elif isinstance(request, EmbeddingRequest):
+            probe = EmbeddingRequest(texts=("Yes",), keys=(b"",), dimensions=request.dimensions)
         for server in self.servers:
             with contextlib.suppress(Retry):
                 response = await server.post(probe.path, body(probe, self.endpoint, server.model))
@@ -324,7 +347,7 @@ class TeacherClient:
                     async with asyncio.timeout(min([_IDLE_S, *waits.values()])):
                         await self._freed.wait()
 
-    async def _try(self, server: Server, request: TeacherRequest, key: str, purpose: Purpose) -> Result:
+    async def _try(self, server: Server, request: Request, key: str, purpose: Purpose) -> Reply:
         """Ask once.
 
         The next request goes out only when this one's answer is on disk: what a crash can lose, and a later run pays
@@ -340,9 +363,10 @@ class TeacherClient:
             if (refused := check_status(response.status, response.headers, response.text)) is not None:
                 return refused
             try:
-                answer = read_answer(response.data, request, key)
+                answer = read_reply(response.data, request, key)
             except ValueError as error:
-                raise Retry("no completion", f"a body that is no completion ({str(error)[:200]})") from None
+                what = "embedding" if isinstance(request, EmbeddingRequest) else "completion"
+                raise Retry(f"no {what}", f"a body that is no {what} ({str(error)[:200]})") from None
             used = answer.prompt_tokens + answer.completion_tokens
             server.allowance.correct(used - request.likely_tokens())
             server.succeeded()

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from tasks.errors import TeacherStopped
-from tasks.teachers.requests import Answer, Refused
+from tasks.teachers.requests import Reply
 
 STOPPED = "the run was stopped; answers received so far are kept, run the same command to go on"
 
@@ -15,7 +15,7 @@ STOPPED = "the run was stopped; answers received so far are kept, run the same c
 class Running:
     """A request under way, and how many callers wait for it."""
 
-    future: asyncio.Future[Answer | Refused]
+    future: asyncio.Future[Reply]
     waiting: int = 0
 
     def give_up(self) -> None:
@@ -33,9 +33,9 @@ class Pending:
 
     def __init__(self) -> None:
         self.failure: BaseException | None = None
-        self._numbers: dict[asyncio.Future[Answer | Refused], list[int]] = {}
-        self._running: dict[asyncio.Future[Answer | Refused], Running] = {}
-        self._ended: list[asyncio.Future[Answer | Refused]] = []
+        self._numbers: dict[asyncio.Future[Reply], list[int]] = {}
+        self._running: dict[asyncio.Future[Reply], Running] = {}
+        self._ended: list[asyncio.Future[Reply]] = []
         self._changed = asyncio.Event()
 
     def __len__(self) -> int:
@@ -50,11 +50,11 @@ class Pending:
         self._numbers[running.future], self._running[running.future] = [number], running
         running.future.add_done_callback(self._note)
 
-    def _note(self, future: asyncio.Future[Answer | Refused]) -> None:
+    def _note(self, future: asyncio.Future[Reply]) -> None:
         self._ended.append(future)
         self._changed.set()
 
-    async def ended(self) -> list[tuple[int, Answer | Refused]]:
+    async def ended(self) -> list[tuple[int, Reply]]:
         """Wait until something has ended, and take it out."""
         await self._changed.wait()
         self._changed.clear()

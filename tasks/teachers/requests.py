@@ -16,6 +16,8 @@ _BYTES_PER_TOKEN = 3
 
 
 _TEMPLATE_TOKENS = 64
+_MARKS = 8
+"""Tokens that a model puts around a text to embed."""
 
 
 def estimated_tokens(text: str) -> int:
@@ -23,10 +25,16 @@ def estimated_tokens(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN + 1
 
 
-class TeacherRequest(BaseModel):
+class _Asked(BaseModel):
     """One request. Equal requests have equal keys, and are asked once."""
 
     model_config = ConfigDict(frozen=True)
+
+    label: str = Field("", description="What its cost is booked on, such as the subset. Not part of the key.")
+
+
+class TeacherRequest(_Asked):
+    """A request for text."""
 
     sampling: Sampling
     seed: int = Field(description="Tells several answers to the same messages apart; sent where the server takes one.")
@@ -34,7 +42,6 @@ class TeacherRequest(BaseModel):
     logprobs: int | None = Field(None, ge=0, le=20, description="Alternatives per token to pass through; None: none.")
     grammar: str | None = Field(None, description="GBNF, as llama.cpp and vLLM's compatible servers understand it.")
     json_schema: str | None = Field(None, description="JSON schema of the reply, as canonical JSON.")
-    label: str = Field("", description="What its cost is booked on, such as the subset. Not part of the key.")
 
     @property
     def path(self) -> str:
@@ -67,8 +74,7 @@ class TeacherRequest(BaseModel):
             {name: value for name in _OPTIONAL if (value := getattr(self, name)) != _OPTIONAL[name]},
             endpoint.extra,
         ]
-        canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
+        return _hash_of(parts)
 
 
 _OPTIONAL: dict[str, Any] = {"n": 1, "logprobs": None, "grammar": None, "json_schema": None}
@@ -105,6 +111,44 @@ class CompletionRequest(TeacherRequest):
 
     def text(self) -> str:
         return self.prompt
+
+
+class EmbeddingRequest(_Asked):
+    """The vectors of some texts. ``keys``: what each vector is kept under, so that the texts may be grouped anyhow."""
+
+    texts: tuple[str, ...] = Field(min_length=1)
+    keys: tuple[bytes, ...]
+    dimensions: int | None = Field(None, ge=1, description="Asked for; None: as many as the model has.")
+    width: int | None = Field(None, ge=1, description="Dimensions the vectors must have; None: not known yet.")
+
+    @property
+    def path(self) -> str:
+        return "/embeddings"
+
+    def content(self) -> dict[str, Any]:
+        sized = {} if self.dimensions is None else {"dimensions": self.dimensions}
+        return {"input": list(self.texts), **sized}
+
+    def worst_tokens(self) -> tuple[int, int]:
+        """Prompt tokens at most, and no others: a token is a byte at least, and a model marks a text's ends."""
+        return sum(len(text.encode()) + _MARKS for text in self.texts), 0
+
+    def likely_tokens(self) -> int:
+        """Tokens as rate limits count them."""
+        return sum(map(estimated_tokens, self.texts))
+
+    def key(self, endpoint: Endpoint) -> str:
+        """Hash of all that decides the answer, and of where it is kept: a text may be cut to what another one is."""
+        kept_under = [key.hex() for key in self.keys]
+        return _hash_of([self.path, endpoint.model, self.content(), endpoint.extra, kept_under])
+
+
+Request = TeacherRequest | EmbeddingRequest
+
+
+def _hash_of(parts: list[Any]) -> str:
+    canonical = json.dumps(parts, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Choice(BaseModel):
@@ -148,6 +192,24 @@ class Answer(BaseModel):
         return self.choices[0].finish_reason
 
 
+class Vectors(BaseModel):
+    """An answered ``EmbeddingRequest``.
+
+    Attributes:
+        response_id: the request's key.
+        vectors: by the keys of the texts, packed (see ``tasks.teachers.vectors``).
+        estimated: as of ``Answer``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    response_id: str
+    vectors: dict[bytes, bytes]
+    prompt_tokens: int
+    completion_tokens: int = 0
+    estimated: bool = False
+
+
 class WhyNot(StrEnum):
     """Why a request has no answer; the names are those of the rejects' reasons."""
 
@@ -168,3 +230,6 @@ class Refused(BaseModel):
 
     why: WhyNot
     message: str
+
+
+Reply = Answer | Vectors | Refused

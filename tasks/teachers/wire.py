@@ -7,18 +7,30 @@ from typing import Any
 
 from tasks.settings import Endpoint, Structured
 from tasks.teachers.replies import split_reasoning
-from tasks.teachers.requests import Answer, ChatRequest, Choice, TeacherRequest, estimated_tokens
+from tasks.teachers.requests import (
+    Answer,
+    ChatRequest,
+    Choice,
+    EmbeddingRequest,
+    Request,
+    TeacherRequest,
+    Vectors,
+    estimated_tokens,
+)
+from tasks.teachers.vectors import read_vectors
 
 _SLACK_TOKENS = 4096
 """So far above what can be right counts are still believed: a server may put a system prompt of its own in front."""
 
 
-def body(request: TeacherRequest, endpoint: Endpoint, model: str) -> dict[str, Any]:
+def body(request: Request, endpoint: Endpoint, model: str) -> dict[str, Any]:
     """The JSON that is sent.
 
     Args:
         model: the server's name for the model.
     """
+    if isinstance(request, EmbeddingRequest):
+        return {"model": model, **request.content(), **endpoint.extra}
     sampling = request.sampling
     made: dict[str, Any] = {
         "model": model,
@@ -52,6 +64,17 @@ def _structured(schema: str, how: Structured) -> dict[str, Any]:
             return {"response_format": {"type": "json_object"}}
         case Structured.NONE:
             return {}
+
+
+def read_reply(data: Any, request: Request, key: str) -> Answer | Vectors:
+    """What a response's JSON answers a request with.
+
+    Raises:
+        ValueError: the body is not what the protocol says.
+    """
+    if isinstance(request, EmbeddingRequest):
+        return read_vectors(data, request, key)
+    return read_answer(data, request, key)
 
 
 def read_answer(data: Any, request: TeacherRequest, key: str) -> Answer:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from tasks.teachers.cache import ResponseCache, Use
-from tasks.teachers.requests import Answer
+from tasks.teachers.requests import Answer, Vectors
 
 
 class Writer:
@@ -17,12 +17,12 @@ class Writer:
 
     def __init__(self, cache: ResponseCache) -> None:
         self._cache = cache
-        self._answers: list[Answer] = []
+        self._answers: list[Answer | Vectors] = []
         self._uses: list[Use] = []
         self._written: asyncio.Future[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
 
-    async def write(self, answers: Sequence[Answer], uses: Sequence[Use]) -> None:
+    async def write(self, answers: Sequence[Answer | Vectors], uses: Sequence[Use]) -> None:
         """Returns when they are on disk.
 
         Raises:

@@ -1,6 +1,14 @@
-"""Duplicates: one representative stays, and names the others."""
+"""Duplicates by words: which pairs are found, how they are clustered, and which row of a cluster stays."""
 
-from tasks.curation.dedup import Candidate, find_duplicates, jaccard, normalise, shingles
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tasks.curation.dedup.clusters import KINDS, Edges, exact_edges, join
+from tasks.curation.dedup.near import Sets, band_rows, near_pairs, signatures
+from tasks.curation.dedup.semantic import cells_for, learn_cells, place, similar_pairs
+from tasks.shingles import normalise, shingles
 
 LONG = (
     "Write a function that takes a list of sensor readings and returns the longest run of consecutive values that "
@@ -8,39 +16,34 @@ LONG = (
 )
 
 
-def decide(*texts: str, quality: dict[int, float] | None = None):
-    candidates = [Candidate(str(i), text, ((quality or {}).get(i, 0.0),)) for i, text in enumerate(texts)]
-    return {d.question_id: (d.representative, d.kind) for d in find_duplicates(candidates, 0.7, 128)}
+def jaccard(left: str, right: str) -> float:
+    ours, theirs = shingles(left), shingles(right)
+    return len(ours & theirs) / len(ours | theirs)
 
 
-def test_case_and_punctuation_do_not_make_a_difference():
-    assert decide("Add two numbers.", "add TWO numbers") == {"0": ("0", ""), "1": ("0", "exact")}
-
-
-def test_best_verified_member_of_a_cluster_stays():
-    found = decide("Add two numbers.", "add two numbers", "ADD two numbers!", quality={1: 0.9})
-    assert found == {"0": ("1", "exact"), "1": ("1", ""), "2": ("1", "exact")}
+def near(*texts: str, threshold: float = 0.7) -> dict[tuple[int, int], float]:
+    sets, keys = signatures([normalise(text) for text in texts], threshold, 256)
+    left, right, similarity = near_pairs(sets, keys, threshold)
+    return {(int(a), int(b)): float(s) for a, b, s in zip(left, right, similarity, strict=True)}
 
 
 def test_few_changed_words_are_a_near_duplicate():
-    assert decide(LONG, LONG.replace("sensor", "meter"))["1"] == ("0", "near")
+    changed = LONG.replace("sensor", "meter")
+    assert near(LONG, changed) == {(0, 1): pytest.approx(jaccard(LONG, changed))}
 
 
-def test_other_task_on_the_same_topic_stays():
+def test_other_task_on_the_same_topic_is_none():
     other = "Write a function that takes a list of sensor readings and returns the median of all values above zero"
-    assert decide(LONG, other)["1"] == ("1", "")
+    assert near(LONG, other) == {}
 
 
-def test_clusters_are_connected_components():
-    words = [f"word{i}" for i in range(60)]
-    chain = [" ".join(words[start : start + 50]) for start in (0, 5, 10)]
-    assert jaccard(shingles(chain[0]), shingles(chain[2])) < 0.7 < jaccard(shingles(chain[0]), shingles(chain[1]))
-    assert {representative for representative, _ in decide(*chain).values()} == {"0"}
-
-
-def test_nothing_to_compare():
-    assert find_duplicates([], 0.7, 128) == []
-    assert normalise("  ") == ""
+@given(st.lists(st.text("abc ", max_size=30), min_size=1, max_size=8))
+def test_similarities_are_those_of_the_sets_of_words(texts):
+    texts = [normalise(text) for text in texts]
+    sets, _ = signatures(texts, 0.7, 32)
+    left, right = (np.array(side) for side in np.meshgrid(range(len(texts)), range(len(texts))))
+    found = sets.jaccard(left.ravel(), right.ravel())
+    assert found.tolist() == pytest.approx([jaccard(texts[a], texts[b]) for a, b in zip(left.ravel(), right.ravel())])
 
 
 def test_every_planted_near_duplicate_is_found_among_many():
@@ -48,5 +51,88 @@ def test_every_planted_near_duplicate_is_found_among_many():
     for i in range(300):
         base = " ".join(f"topic{i}word{j}" for j in range(40))
         texts += [base, base.replace(f"topic{i}word20", "changed")]
-    found = decide(*texts)
-    assert all(found[str(2 * i + 1)] == (str(2 * i), "near") for i in range(300))
+    assert set(near(*texts)) == {(2 * i, 2 * i + 1) for i in range(300)}
+
+
+def test_thousands_of_likenesses_of_one_row_become_one_cluster_without_comparing_all_with_all():
+    texts = [f"{LONG} in no more than {i} steps" for i in range(1000)]
+    pairs = near(*texts)
+    assert len(pairs) < 1000 * 999 / 4
+    edges = Edges(*(np.array(side) for side in zip(*pairs, strict=True)), np.full(len(pairs), 2, np.int8))
+    assert set(join(1000, [edges], np.zeros((1000, 1))).representative) == {0}
+
+
+@pytest.mark.parametrize(("threshold", "permutations"), [(0.5, 128), (0.7, 128), (0.7, 256), (0.9, 256)])
+def test_bands_find_a_pair_at_the_threshold(threshold, permutations):
+    rows = band_rows(threshold, permutations)
+    assert 1 - (1 - threshold**rows) ** (permutations // rows) > 0.999
+
+
+def clusters(rows, *pairs, quality=None):
+    kinds = np.array([KINDS.index(kind) for *_, kind in pairs], np.int8)
+    ends = np.array([pair[:2] for pair in pairs], np.int64).reshape(-1, 2)
+    criteria = np.array(quality, float) if quality else np.zeros((rows, 1))
+    found = join(rows, [Edges(ends[:, 0], ends[:, 1], kinds)], criteria)
+    return [(int(r), KINDS[k], int(s)) for r, k, s in zip(found.representative, found.kind, found.size, strict=True)]
+
+
+def test_clusters_are_connected_components_and_the_first_row_stands_for_equals():
+    assert clusters(4, (0, 1, "near"), (1, 2, "semantic")) == [
+        (0, "", 3),
+        (0, "near", 3),
+        (0, "semantic", 3),
+        (3, "", 1),
+    ]
+
+
+def test_best_verified_member_stays_by_the_first_criterion_in_which_they_differ():
+    found = clusters(3, (0, 1, "near"), (1, 2, "near"), quality=[[1, 0.9], [2, 0.1], [2, 0.3]])
+    assert {representative for representative, *_ in found} == {2}
+
+
+def test_repeated_texts_are_tied_to_the_first_and_compared_once():
+    edges, distinct = exact_edges([b"a" * 16, b"b" * 16, b"a" * 16, b"a" * 16])
+    assert (edges.left.tolist(), edges.right.tolist(), distinct.tolist()) == ([0, 0], [2, 3], [0, 1])
+
+
+def test_nothing_to_compare():
+    assert exact_edges([])[1].tolist() == []
+    assert join(0, [], np.empty((0, 1))).representative.tolist() == []
+    assert near() == {}
+
+
+def unit(vectors):
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_cells_find_the_pairs_that_comparing_all_with_all_finds():
+    chance = np.random.default_rng(5)
+    middles = chance.normal(size=(40, 64))
+    vectors = middles[chance.integers(0, 40, 4000)] + chance.normal(size=(4000, 64))
+    vectors = unit(np.vstack([vectors, vectors[:400] + 0.3 * chance.normal(size=(400, 64))]))
+    centroids = learn_cells(vectors[::2], cells_for(len(vectors)), 0)
+    cells = place(vectors, centroids)
+    found = set()
+    for cell in range(len(centroids)):
+        rows = np.flatnonzero((cells == cell).any(axis=1))
+        left, right, _ = similar_pairs(rows, vectors[rows], 0.9)
+        found |= set(zip(left.tolist(), right.tolist(), strict=True))
+    left, right = np.nonzero(np.triu(vectors @ vectors.T >= 0.9, 1))
+    every = set(zip(left.tolist(), right.tolist(), strict=True))
+    assert len(every) >= 350
+    assert found <= every
+    assert len(found & every) >= 0.97 * len(every)
+
+
+def test_rows_that_are_all_alike_keep_a_bounded_number_of_pairs_and_stay_connected():
+    vectors = unit(np.ones((3000, 16)) + 0.01 * np.random.default_rng(1).normal(size=(3000, 16)))
+    left, right, _ = similar_pairs(np.arange(3000), vectors, 0.9)
+    assert len(left) <= 3000 * 16
+    edges = Edges(left, right, np.full(len(left), 3, np.int8))
+    assert set(join(3000, [edges], np.zeros((3000, 1))).representative) == {0}
+
+
+def test_sets_behind_one_another_are_the_rows_of_both():
+    one, other = (Sets.of([np.array(values, np.uint32).tobytes()]) for values in ([1, 2], [2, 3, 4]))
+    both = Sets.concat([one, other])
+    assert both.jaccard(np.array([0]), np.array([1])).tolist() == [pytest.approx(0.25)]

@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tasks.settings import EFFORTS, Rigour
+
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -141,6 +143,11 @@ def kodforge(prefect_server: PrefectServer) -> Kodforge:
         )
 
     return call
+
+
+LEAST_EFFORT = EFFORTS[Rigour.FAST].model_dump(mode="json")
+UNCHECKED = {"verification__rigour": Rigour.FAST, "verification__effort": LEAST_EFFORT}
+"""For runs that are about something else than what the tests prove; the demo's profile asks for every check."""
 
 
 def sets(**values: object) -> list[str]:

@@ -5,12 +5,20 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.conftest import free_port, sets
+from tests.flows.conftest import Teacher, free_port, running_teacher, sets
 
 OPENAI = {"teachers__author__kind": "openai"}
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Teacher]:
+    """One for all tests here: no run gets as far as to ask it."""
+    with running_teacher(tmp_path_factory.mktemp("teacher")) as made:
+        yield made
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -64,6 +65,8 @@ def test_every_reject_reason_occurs_with_evidence(demo):
         RejectReason.COLLUSION,
         RejectReason.CONTRADICTS_REFERENCE,
     }
+    elsewhere |= {RejectReason.LICENCE_REFUSED, RejectReason.OVER_TARGET}  # see below
+    elsewhere |= {RejectReason.SEMANTIC_DUPLICATE, RejectReason.UNSAFE_CONTENT}  # see test_curate.py
     assert {row["reason"] for row in found} == {reason.value for reason in set(RejectReason) - NOT_ASKED - elsewhere}
     silent = {row["reason"] for row in found if not row["evidence"].strip()}
     assert silent <= {"empty_question"}
@@ -198,3 +201,68 @@ def test_second_run_asks_nothing_and_changes_nothing(kodforge, demo):
     assert before == {
         path: (path.read_bytes(), path.stat().st_mtime_ns) for path in release.rglob("*") if path.is_file()
     }
+
+
+@pytest.fixture(scope="module")
+def curated_anew(kodforge, demo, tmp_path_factory):
+    """The demo's rows under another mix and policy of licences, compared with the demo; and what the command printed."""
+    store = tmp_path_factory.mktemp("anew") / "store"
+    shutil.copytree(demo[0], store)
+    done = kodforge(
+        "run",
+        *sets(store=store),
+        *("--set", "curation.mix={size: 60, targets: {difficulty: {hard: 0.2}}}"),
+        *("--set", "release.licensing={deny: [MIT], on_violation: exclude}"),
+        *("--set", f"curation.drift.against={demo[0] / 'demo/curation.json'}"),
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return store, done.stdout
+
+
+def test_changed_curation_asks_no_teacher_and_runs_nothing_before_it_again(demo, curated_anew):
+    for stage in ("questions", "attempts", "verdicts", "triplets"):
+        before, after = (
+            {path.name: path.read_bytes() for path in (store / "demo" / stage).glob("*.parquet")}
+            for store in (demo[0], curated_anew[0])
+        )
+        assert before == after
+    usage = [(store / "answers.sqlite").stat().st_size for store in (demo[0], curated_anew[0])]
+    assert usage[0] == usage[1]
+
+
+def test_refused_licences_are_left_out_and_not_credited(demo, curated_anew):
+    gone = [row for row in rejects(curated_anew[0], "curated") if row["reason"] == "licence_refused"]
+    assert gone
+    assert all("MIT is denied" in row["evidence"] for row in gone)
+    owed = [(store / "demo/release/ATTRIBUTION.md").read_text() for store in (demo[0], curated_anew[0])]
+    assert ["algorithms" in text for text in owed] == [True, False]
+    assert (demo[0] / "demo/release/licences/algorithms-1.0.1/LICENSE").is_file()
+    assert not (curated_anew[0] / "demo/release/licences/algorithms-1.0.1").exists()
+
+
+def test_mix_is_met_and_what_is_left_out_has_a_reason(curated_anew):
+    store = curated_anew[0]
+    train = [pq.read_table(path) for path in (store / "demo/release/data").glob("train-*.parquet")]
+    levels = [level for table in train for level in table["gpt_difficulty"].to_pylist()]
+    assert len(levels) == 60
+    assert 0.18 <= levels.count("hard") / 60 <= 0.22
+    gone = rejects(store, "selected")
+    assert {row["reason"] for row in gone} == {"over_target"}
+    assert all(row["evidence"] for row in gone)
+    manifest = json.loads((store / "demo/selected/manifest.json").read_text())
+    assert manifest["rows_in"] == manifest["rows_out"] + len(gone)
+
+
+def test_drift_from_the_run_before_is_told(curated_anew):
+    card = (curated_anew[0] / "demo/release/README.md").read_text()
+    assert "### Target mix" in card
+    assert "### Drift" in card
+
+
+def test_release_of_refused_licences_is_stopped_with_what_to_do(kodforge, demo, tmp_path):
+    store = tmp_path / "store"
+    shutil.copytree(demo[0], store)
+    done = kodforge("run", *sets(store=store), "--set", "release.licensing.deny=[MIT]")
+    assert done.returncode == 1
+    assert "MIT is denied" in done.stderr
+    assert "on_violation=exclude" in done.stderr

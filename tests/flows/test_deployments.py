@@ -11,9 +11,10 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.flows.conftest import ROOT, PrefectServer, free_port, running_teacher, stop
+from tests.flows.conftest import LEAST_EFFORT, ROOT, PrefectServer, free_port, running_teacher, stop
 from tests.flows.test_resume import answered
 
+QUICK = {"attempts": 2, "rigour": "fast", "effort": LEAST_EFFORT}
 PREFECT = [sys.executable, "-m", "prefect"]
 
 
@@ -121,7 +122,7 @@ def test_ad_hoc_run_from_the_form(api, tmp_path):
         "store": str(tmp_path / "store"),
         "only": ["Prefill"],
         "subsets": {"Prefill": {"count": 9}},
-        "verification": {"attempts": 2},
+        "verification": QUICK,
         "shard_size": 5,
     }
     run = ended(api, start(api, "build-dataset/demo", {"config": config}))
@@ -177,7 +178,7 @@ def test_cancelled_run_loses_no_answer_and_goes_on_when_started_again(api, tmp_p
                 "only": ["Prefill"],
                 "subsets": {"Prefill": {"count": 12}},
                 "shard_size": 4,
-                "verification": {"attempts": 2},
+                "verification": QUICK,
                 "teachers": {"author": author},
             }
         }

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ROOT, running_teacher, sets
+from tests.flows.conftest import ROOT, UNCHECKED, running_teacher, sets
 
 IN_FLIGHT = 4
 SMALL = {
@@ -26,6 +27,7 @@ SMALL = {
     "teachers__author__kind": "openai",
     "teachers__author__max_in_flight": IN_FLIGHT,
 }
+QUICK = {**SMALL, **UNCHECKED}
 
 
 def release_files(store: Path) -> dict[str, bytes]:
@@ -46,19 +48,25 @@ def answered(store: Path) -> int:
 
 @pytest.fixture(scope="module")
 def calm(kodforge, tmp_path_factory):
-    """The release of an undisturbed run, and how many requests it made."""
-    folder = tmp_path_factory.mktemp("calm")
-    with running_teacher(folder) as teacher:
-        done = kodforge("run", *sets(**SMALL, teachers__author__base_url=teacher.url, store=folder / "store"))
-        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-        yield release_files(folder / "store"), len(teacher.requests())
+    """The release of an undisturbed run, and how many requests it made; with all checks or without."""
+
+    @cache
+    def run(checked: bool) -> tuple[dict[str, bytes], int]:
+        folder = tmp_path_factory.mktemp("calm")
+        with running_teacher(folder) as teacher:
+            options = sets(**SMALL if checked else QUICK, teachers__author__base_url=teacher.url)
+            done = kodforge("run", *options, *sets(store=folder / "store"))
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+            return release_files(folder / "store"), len(teacher.requests())
+
+    return run
 
 
-@pytest.mark.parametrize("kill_at", [3, 15, 40])
-def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, calm, tmp_path, kill_at):
-    release, undisturbed = calm
+@pytest.mark.parametrize(("kill_at", "checked"), [(3, False), (15, False), (40, True)])
+def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, calm, tmp_path, kill_at, checked):
+    release, undisturbed = calm(checked)
     stormy = tmp_path / "stormy"
-    options = sets(**SMALL, teachers__author__base_url=teacher.url)
+    options = sets(**SMALL if checked else QUICK, teachers__author__base_url=teacher.url)
     process = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", "run", *options, *sets(store=stormy)],
         cwd=ROOT,

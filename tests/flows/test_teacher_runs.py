@@ -18,9 +18,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.flows.conftest import ROOT, PrefectServer, running_teacher, sets
-from tests.flows.test_resume import SMALL, answered, release_files
+from tests.flows.test_resume import QUICK, SMALL, answered, release_files
 
-PRICED = {**SMALL, "teachers__author__prices__input": 1.0, "teachers__author__prices__output": 10.0}
+PRICES = {"teachers__author__prices__input": 1.0, "teachers__author__prices__output": 10.0}
+PRICED = {**QUICK, **PRICES}
 KEY = "canary-key-6c1e77"
 
 
@@ -64,7 +65,7 @@ def test_a_run_stops_at_its_budget_releases_what_it_has_and_goes_on_with_more(ko
 
 
 def test_estimate_asks_nobody_and_is_near_what_the_run_costs(kodforge, teacher, tmp_path):
-    options = sets(**PRICED, teachers__author__base_url=teacher.url, store=tmp_path)
+    options = sets(**SMALL, **PRICES, teachers__author__base_url=teacher.url, store=tmp_path)
     before = kodforge("estimate", *options)
     assert before.returncode == 0, before.stderr
     assert "assumed" in before.stdout
@@ -81,7 +82,7 @@ def test_estimate_asks_nobody_and_is_near_what_the_run_costs(kodforge, teacher, 
 def test_a_run_that_is_stopped_loses_no_answer_and_says_how_to_go_on(kodforge, prefect_server, tmp_path, kind):
     store = tmp_path / "store"
     with running_teacher(tmp_path, "--latency", "0.3") as teacher:
-        options = sets(**SMALL, teachers__author__base_url=teacher.url, store=store)
+        options = sets(**QUICK, teachers__author__base_url=teacher.url, store=store)
         with (tmp_path / "out").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "flows.cli", "run", *options],

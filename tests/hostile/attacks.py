@@ -22,6 +22,7 @@ class Attack:
     Attributes:
         isolated: what must come out where the tests are isolated.
         shared: what must come out where all runs in one process; None: the same.
+        wall_s: wall time in seconds, of what needs a second of a processor to come to its end; None: the usual.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Attack:
     isolated: Verdict | tuple[Verdict, ...]
     shared: Verdict | None = None
     test: str = TEST
+    wall_s: float | None = None
 
     def expected(self, tier: Tier) -> tuple[Verdict, ...]:
         """What may come out; several where it depends on which limit is met first."""
@@ -37,9 +39,14 @@ class Attack:
 
 
 def _attack(
-    name: str, solution: str, isolated: Verdict | tuple[Verdict, ...], shared: Verdict | None = None, test: str = TEST
+    name: str,
+    solution: str,
+    isolated: Verdict | tuple[Verdict, ...],
+    shared: Verdict | None = None,
+    test: str = TEST,
+    wall_s: float | None = None,
 ) -> Attack:
-    return Attack(name, dedent(solution).lstrip("\n"), isolated, shared, dedent(test).lstrip("\n"))
+    return Attack(name, dedent(solution).lstrip("\n"), isolated, shared, dedent(test).lstrip("\n"), wall_s)
 
 
 WRONG = "def f(x):\n    return x\n"
@@ -421,7 +428,7 @@ LIMITS = [
     _attack("huge int as text", "def f(x):\n    return str(10 ** 100_000)", V.FAILED),
     _attack("deep recursion", "def f(x):\n    return f(x)", V.FAILED),
     _attack("deep recursion without the limit", "import sys\nsys.setrecursionlimit(10 ** 9)\ndef f(x):\n    return f(x + 1)", UNBOUNDED),
-    _attack("deep nesting of a result", "def f(x):\n    a = []\n    for _ in range(100_000):\n        a = [a]\n    return a", V.FAILED),
+    _attack("deep nesting of a result", "def f(x):\n    a = []\n    for _ in range(100_000):\n        a = [a]\n    return a", V.FAILED, wall_s=20),
     _attack("result that holds itself", "def f(x):\n    a = []\n    a.append(a)\n    return a", V.FAILED),
     _attack("C stack", "import ctypes\ndef f(x):\n    a = None\n    for _ in range(10 ** 6):\n        a = (a,)\n    return repr(a)", V.FAILED, V.TAMPERED),
     _attack("segfault", "import ctypes\ndef f(x):\n    ctypes.string_at(0)", V.KILLED, V.TAMPERED),
@@ -435,7 +442,7 @@ LIMITS = [
     _attack("shared memory", "def f(x):\n    with open('/dev/shm/a', 'wb') as file:\n        while True:\n            file.write(bytes(1 << 20))", V.FAILED),
     _attack("inodes", "import os\ndef f(x):\n    n = 0\n    while n < 3000:\n        n += 1\n        open(f'/tmp/{n}', 'w').close()\n    return x + 1", V.PASSED),
     _attack("sparse file", "def f(x):\n    with open('/tmp/a', 'wb') as file:\n        file.truncate(1 << 40)\n    return x + 1", V.FAILED),
-    _attack("zip bomb", "import zlib\ndef f(x):\n    d = zlib.compress(bytes(1 << 27))\n    a = [zlib.decompress(d) for _ in range(99)]", V.OUT_OF_MEMORY),
+    _attack("zip bomb", "import zlib\ndef f(x):\n    d = zlib.compress(bytes(1 << 27))\n    a = [zlib.decompress(d) for _ in range(99)]", V.OUT_OF_MEMORY, wall_s=20),
     _attack("many tests", WRONG, V.FAILED, None,
             "import pytest\nfrom solution import f\n@pytest.mark.parametrize('n', range(2000))\ndef test_f(n):\n    assert f(n) == n + (n == 1999)\n"),
     _attack("deep folders", "import os\ndef f(x):\n    if x > 1: return 6\n    os.chdir('/tmp')\n    for _ in range(400):\n        os.mkdir('d' * 99)\n        os.chdir('d' * 99)\n    return x + 1", V.PASSED),

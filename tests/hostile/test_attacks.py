@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.execution.pool import SandboxPool
+from tasks.execution.pool import Look, SandboxPool
 from tasks.models import Pair, Tier, Verdict
 from tasks.settings import Backend, TierChoice
 from tests.conftest import sandbox_settings
@@ -29,7 +29,8 @@ def pools(request: pytest.FixtureRequest) -> Iterator[dict[Tier, SandboxPool]]:
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("attack", ALL, ids=lambda attack: attack.name)
 def test_attack_gets_its_verdict_and_the_next_case_is_untouched(pools, attack: Attack, tier: Tier):
-    found = pools[tier].run(Pair(id="attack", solution=attack.solution, test=attack.test))
+    pair = Pair(id="attack", solution=attack.solution, test=attack.test)
+    found = pools[tier].run(pair, Look(wall_s=attack.wall_s))
     assert found.verdict in attack.expected(tier), found.reason
     after = pools[tier].run(Pair(id="after", solution=GOOD, test=TEST))
     assert after.verdict is Verdict.PASSED, after.reason

@@ -8,7 +8,7 @@ from tasks.acceptance import difficulty
 from tasks.arrow import arrow_schema
 from tasks.artifacts import Outcome
 from tasks.labeling.triplets import label
-from tasks.models import ReleaseRow, SolverRate, Split, Triplet
+from tasks.models import Labels, ReleaseRow, SolverRate, Split, Triplet
 from tasks.publishing.curriculum import curriculum
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig, Verification
@@ -35,6 +35,9 @@ def release_row(
         benchmark_similarity=0,
         benchmark_item="",
         benchmark_span="",
+        benchmark_hits=[],
+        content=[],
+        labels=Labels(topics=["other"], skills=[], libraries=[], language="en", words=3, structure=""),
         duplicates=[],
         filter_reason="",
     )

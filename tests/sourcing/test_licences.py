@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tasks.errors import BadInput
+from tasks.licences.expressions import canonical, is_allowed
 from tasks.models import RejectReason
 from tasks.settings import Licences
-from tasks.sourcing.licences import canonical, is_allowed, licence_of_text, objection
+from tasks.sourcing.licences import licence_of_text, objection
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from tasks.models import RejectReason, Subset
 from tasks.settings import SeedOptions
 from tasks.sourcing.catalogue import read_seeds
-from tasks.sourcing.screening import find_personal_data, find_secrets, objection
+from tasks.sourcing.screening import objection
 
 CODE = '''from decimal import Decimal
 
@@ -80,8 +80,8 @@ def test_secrets_are_found_and_never_told(line):
     ],
 )
 def test_personal_data_is_found_and_never_told(line, kind):
-    found = find_personal_data(f"{CODE}\n{line}\n")
-    assert found == [f"{kind} in line {CODE.count(chr(10)) + 2}"]
+    found = objection(f"{CODE}\n{line}\n")
+    assert found == (RejectReason.PERSONAL_DATA, f"{kind} in line {CODE.count(chr(10)) + 2}")
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_what_only_looks_like_one_is_left(line):
 
 
 def test_ordinary_code_is_clean():
-    assert find_secrets(CODE) == find_personal_data(CODE) == []
+    assert objection(CODE) is None
     dirty = [
         seed.title
         for seed in read_seeds(Subset.DATA_STRUCTURE, SeedOptions(packages=["algorithms"]))

@@ -1,0 +1,7 @@
+"""Rows compared with benchmarks: by what they say, how they are built, their examples, and their sense."""
+
+from tasks.curation.contamination.index import BenchmarkIndex
+from tasks.curation.contamination.items import BenchmarkItem
+from tasks.curation.contamination.reading import read_benchmarks
+
+__all__ = ["BenchmarkIndex", "BenchmarkItem", "read_benchmarks"]

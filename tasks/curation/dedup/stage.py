@@ -1,0 +1,215 @@
+"""The tasks of deduplication. Each reads and writes shards; any worker can take any of them, in any number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.arrow import arrow_schema, values
+from tasks.artifacts import Outcome, Receipt
+from tasks.curation.corpus import read_corpus
+from tasks.curation.dedup.clusters import DIGEST, exact_edges
+from tasks.curation.dedup.contradiction import contradicted
+from tasks.curation.dedup.deciding import decide
+from tasks.curation.dedup.near import Pairs, Sets, near_pairs
+from tasks.curation.dedup.semantic import cells_for, cosine_threshold, learn_cells, place, sample_size, within_cells
+from tasks.curation.dedup.signed import Signed, vectors_of
+from tasks.curation.dedup.signing import sign
+from tasks.embedding.choice import embedder_of
+from tasks.embedding.embedder import TextEmbedder
+from tasks.models import Centroid, DuplicateDecision, Edge, Placement, Signature
+from tasks.run import Run, StageName
+from tasks.shards import RETRIES, report
+
+ALL = "part-00000"
+MAX_GROUPS = 16
+"""Tasks that look for pairs of one kind: each reads the signatures of every block."""
+
+
+def blocks_of(parts: Sequence[Receipt], rows: int) -> list[list[Receipt]]:
+    """Shards in groups of at most ``rows`` rows, in order; a larger shard is a group of its own."""
+    blocks: list[list[Receipt]] = []
+    held = 0
+    for part in parts:
+        if not blocks or held + part.rows_out > rows:
+            blocks.append([])
+            held = 0
+        blocks[-1].append(part)
+        held += part.rows_out
+    return blocks
+
+
+def groups_of(blocks: int) -> int:
+    """How many tasks look for the pairs of so many blocks."""
+    return max(1, min(blocks, MAX_GROUPS))
+
+
+def run_embedder(run: Run) -> TextEmbedder | None:
+    """What embeds the questions of a run; None where nothing is compared by meaning."""
+    rules = run.config.curation
+    if not rules.by_meaning:
+        return None
+    return embedder_of(rules.embedder, run.teachers, run.cache_path, run.purpose(StageName.SIGNATURES))
+
+
+@task(task_run_name="sign block {block}", cache_policy=NO_CACHE, **RETRIES)
+def sign_block(run: Run, source: StageName, block: int, parts: Sequence[Receipt]) -> Receipt:
+    """Digest, MinHash signature and vector of each row of some shards."""
+    rules = run.config.curation
+
+    def work() -> Outcome:
+        embedder = run_embedder(run)
+        rows = pa.concat_tables([read_corpus(run, source, part.name) for part in parts])
+        return Outcome(rows_in=rows.num_rows, rows=sign(rows, rules.dedup, embedder))
+
+    depends_on = [rules.dedup, rules.embedder, run.teachers.embedder, *parts]
+    return report(run.stage(StageName.SIGNATURES).run_shard(f"block-{block:05d}", Signature, depends_on, work))
+
+
+@task(task_run_name="learn cells", cache_policy=NO_CACHE, **RETRIES)
+def learn_centroids(run: Run, signatures: Sequence[Receipt]) -> Receipt:
+    """Cells of similar vectors, learnt from a sample that does not depend on how the rows are split into blocks."""
+
+    def work() -> Outcome:
+        signed = Signed(run, signatures)
+        _, first = np.unique(np.array(signed.column("exact"), DIGEST), return_index=True)
+        chosen = first[: sample_size(len(signed))]  # by digest: a sample by chance, in an order of its own
+        rows = np.sort(chosen)
+        vectors = vectors_of(signed.take(rows, ["vector"]))[np.searchsorted(rows, chosen)]
+        means = learn_cells(vectors, cells_for(len(signed)), run.config.seed)
+        return Outcome(rows_in=len(means), rows=[Centroid(vector=mean.tobytes()) for mean in means])
+
+    return report(run.stage(StageName.CENTROIDS).run_shard(ALL, Centroid, [run.config.seed, *signatures], work))
+
+
+@task(task_run_name="place {signatures.name}", cache_policy=NO_CACHE, **RETRIES)
+def place_block(run: Run, signatures: Receipt, centroids: Receipt) -> Receipt:
+    """Put the vectors of a block into their cells."""
+
+    def work() -> Outcome:
+        table = run.stage(StageName.SIGNATURES).table(signatures.name, ["vector"])
+        means = values(run.stage(StageName.CENTROIDS).table(centroids.name), "vector")
+        cells = place(vectors_of(table), np.stack([np.frombuffer(mean, np.float32) for mean in means]))
+        rows = pa.table([pa.array([row.tobytes() for row in cells], pa.binary())], schema=arrow_schema(Placement))
+        return Outcome(rows_in=table.num_rows, rows=rows)
+
+    return report(run.stage(StageName.PLACEMENTS).run_shard(signatures.name, Placement, [signatures, centroids], work))
+
+
+@task(task_run_name="near pairs, bands {group}", cache_policy=NO_CACHE, **RETRIES)
+def find_near(run: Run, signatures: Sequence[Receipt], group: int, groups: int) -> Receipt:
+    """Near duplicates among all rows, by one group of the bands of their signatures."""
+    rules = run.config.curation.dedup
+
+    def work() -> Outcome:
+        signed = Signed(run, signatures)
+        _, distinct = exact_edges(signed.column("exact"))
+        keys, sets = [], []
+        for name, mine, within in signed.parts(distinct):
+            if not len(mine):
+                continue
+            table = run.stage(StageName.SIGNATURES).table(name, ["bands", "shingles"]).take(within)
+            every = np.frombuffer(b"".join(values(table, "bands")), np.uint64).reshape(len(mine), -1)
+            keys.append(every[:, group::groups].copy())
+            sets.append(Sets.of(values(table, "shingles")))
+        left, right, similarity = near_pairs(Sets.concat(sets), np.concatenate(keys), rules.jaccard)
+        return _edges(signed, (distinct[left], distinct[right], similarity), "near")
+
+    shard = f"near-{group:03d}"
+    depends_on = [rules.jaccard, group, groups, *signatures]
+    return report(run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work))
+
+
+@task(task_run_name="semantic pairs, cells {group}", cache_policy=NO_CACHE, **RETRIES)
+def find_semantic(
+    run: Run, signatures: Sequence[Receipt], placements: Sequence[Receipt], group: int, groups: int
+) -> Receipt:
+    """Semantic duplicates among all rows, by one group of the cells of their vectors."""
+    rules = run.config.curation
+
+    def work() -> Outcome:
+        signed = Signed(run, signatures)
+        _, distinct = exact_edges(signed.column("exact"))
+        rows, cells, vectors = [distinct[:0]], [np.empty((0, 1), np.int32)], [np.empty((0, 1), np.float32)]
+        for (name, mine, within), placed in zip(signed.parts(distinct), placements, strict=True):
+            if not len(mine):
+                continue
+            lie = values(run.stage(StageName.PLACEMENTS).table(placed.name).take(within), "cells")
+            here = np.frombuffer(b"".join(lie), np.int32).reshape(len(mine), -1)
+            chosen = np.flatnonzero((here % groups == group).any(axis=1))
+            if len(chosen):
+                vectors.append(vectors_of(run.stage(StageName.SIGNATURES).table(name, ["vector"]).take(within[chosen])))
+                cells.append(here[chosen])
+                rows.append(mine[chosen])
+        found = within_cells(
+            np.concatenate(rows),
+            np.concatenate(cells[1:] or cells),
+            np.concatenate(vectors[1:] or vectors),
+            group=group,
+            groups=groups,
+            threshold=cosine_threshold(rules.dedup, rules.embedder.kind),
+        )
+        return _edges(signed, found, "semantic")
+
+    shard = f"semantic-{group:03d}"
+    depends_on = [rules.dedup, rules.embedder, group, groups, *signatures, *placements]
+    return report(run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work))
+
+
+def _edges(signed: Signed, found: Pairs, kind: str) -> Outcome:
+    """Those pairs that nothing tells apart."""
+    left, right, _ = found
+    same = ~contradicted(signed.questions(left, right), left, right)
+    columns: dict[str, pa.Array[Any]] = {
+        "left": pa.array(left[same]),
+        "right": pa.array(right[same]),
+        "kind": pa.array([kind] * int(same.sum()), pa.string()),
+        "similarity": pa.array(found[2][same]),
+    }
+    return Outcome(rows_in=int(same.sum()), rows=pa.table(columns, schema=arrow_schema(Edge)))
+
+
+@task(task_run_name="cluster duplicates", cache_policy=NO_CACHE, **RETRIES)
+def cluster_duplicates(
+    run: Run,
+    signatures: Sequence[Receipt],
+    edges: Sequence[Receipt],
+    examinations: Sequence[Receipt],
+    refused: Sequence[str],
+) -> list[Receipt]:
+    """Clusters over all pairs that were found; a shard of decisions for each shard of examinations.
+
+    A row that will be rejected for what was found in it, or for its licence, stands for others only where all of them
+    will be.
+
+    Args:
+        refused: licences whose rows will be rejected or doubted.
+    """
+
+    @cache
+    def decisions() -> pa.Table:
+        examined = pa.concat_tables(
+            [run.stage(StageName.EXAMINATIONS).table(part.name, ["outcome", "contaminated"]) for part in examinations]
+        )
+        pairs = pa.concat_tables([run.stage(StageName.EDGES).table(part.name) for part in edges])
+        across = run.config.curation.dedup.across_subsets
+        return decide(Signed(run, signatures), pairs, examined, frozenset(refused), across)
+
+    receipts, start = [], 0
+    for part in examinations:
+        rows = slice(start, start + part.rows_out)
+        start += part.rows_out
+
+        def work(rows: slice = rows) -> Outcome:
+            table = decisions().slice(rows.start, rows.stop - rows.start)
+            return Outcome(rows_in=table.num_rows, rows=table)
+
+        depends_on = [run.config.curation.dedup, sorted(refused), *signatures, *edges, *examinations]
+        receipts.append(run.stage(StageName.DUPLICATES).run_shard(part.name, DuplicateDecision, depends_on, work))
+    return receipts

@@ -1,0 +1,1 @@
+"""What the rows are about, how evenly they spread, how that drifts from run to run, and meeting a target mix."""

@@ -1,0 +1,1 @@
+"""Vectors of texts, for whatever compares texts by meaning."""
