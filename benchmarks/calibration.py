@@ -293,7 +293,7 @@ def lines(answers: str) -> Iterator[str]:
     for kind, reason, calibrate in zip(corpus.kind, corpus.reasons(), corpus.calibrate, strict=True):
         if not calibrate:
             reasons[kind][reason or "nothing"] += 1
-    names = ("signature", "numbers", "order", "opposites", "nothing")
+    names = ("signature", "numbers", "operators", "order", "opposites", "nothing")
     yield from table(("kind", *names), ((kind, *(str(reasons[kind][name]) for name in names)) for kind in KINDS))
 
     yield "## Tasks of the report half that are lost\n"

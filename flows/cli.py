@@ -249,6 +249,10 @@ def curate(
         typer.Argument(help="Parquet or JSONL: id, question, optional solution, test, subset, licence, quality."),
     ],
     out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for a decision per row.")],
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", help="Markdown file for what was found in all, or JSON for drift."),
+    ] = None,
     engine: Annotated[EngineKind | None, typer.Option("--engine", help="What the tasks run on.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Workers; default: one per core.")] = None,
     profile: Profile = "demo",
@@ -264,7 +268,7 @@ def curate(
 
     sets = [f"engine.kind={engine}"] if engine else []
     sets += [f"engine.workers={jobs}"] if jobs else []
-    run_curate(rows, out, load_config(profile, [*sets, *set_]), console)
+    run_curate(rows, out, report, load_config(profile, [*sets, *set_]), console)
 
 
 @sandbox_app.command("build")

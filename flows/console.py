@@ -19,7 +19,7 @@ from flows.preflight import check_curation, check_endpoints, check_run, check_so
 from flows.source_questions import source_questions
 from tasks.auditing.audit import Auditing, audit_file
 from tasks.auditing.report import audit_report
-from tasks.curation.files import check_files
+from tasks.curation.files import check_files, check_mix_of_file
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file
 from tasks.files import check_suffix, row_writer
@@ -200,17 +200,18 @@ def run_verify(pairs: Path, out: Path | None, sandbox: Sandbox, reruns: int, as_
     console.print(f"verdicts in {out}", highlight=False)
 
 
-def run_curate(rows: Path, out: Path, config: BuildConfig, console: Console) -> None:
+def run_curate(rows: Path, out: Path, report: Path | None, config: BuildConfig, console: Console) -> None:
     """Curate a file of questions, and say how many got which decision."""
     check_files(rows, out)
     check_curation(config)
+    check_mix_of_file(config.curation.mix)
     try:
-        counts = curate_rows(rows, out, config)
+        counts = curate_rows(rows, out, config, report)
     finally:
         wait_until_recorded()
     for decision, count in counts.items():
         console.print(f"{decision:>20} {count}", highlight=False)
-    console.print(f"decisions in {out}", highlight=False, soft_wrap=True)
+    console.print(f"decisions in {out}" + (f", report in {report}" if report else ""), highlight=False, soft_wrap=True)
 
 
 def run_audit(pairs: Path, out: Path, report: Path | None, settings: Auditing, console: Console) -> None:

@@ -9,15 +9,16 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.curate_parts import curate_parts
-from flows.engines import task_runner
+from flows.engines import one_server, task_runner
 from flows.preflight import check_curation
-from tasks.curation.files import check_files, read_file, write_decisions
-from tasks.run import Run, StageName
+from tasks.curation.files import check_files, check_mix_of_file, read_file, write_decisions
+from tasks.curation.report import report_of, write_report
+from tasks.run import Run, StageName, answers_path
 from tasks.settings import BuildConfig
 
 
 @flow(name="curate-rows", flow_run_name="curate {rows}")
-def curate_rows(rows: Path, out: Path, config: BuildConfig) -> dict[str, int]:
+def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None = None) -> dict[str, int]:
     """Find duplicates, benchmark contamination and doubtful content among questions.
 
     What was done is kept beside `out` until all is done: the same call goes on where one was stopped.
@@ -26,19 +27,27 @@ def curate_rows(rows: Path, out: Path, config: BuildConfig) -> dict[str, int]:
         rows: Parquet or JSONL with id, question, optional solution, test, subset, licence and quality.
         out: Parquet or JSONL for a decision per row.
         config: `curation`, `engine`, `teachers.embedder` and `seed` are used.
+        report: Markdown file for what was found in all, or a JSON file that `curation.drift.against` can name.
 
     Returns:
         How many rows got which decision.
     """
     check_files(rows, out)
     check_curation(config)
+    check_mix_of_file(config.curation.mix)
     work = out.with_name(f".{out.name}.work")
-    run = Run(config=config.model_copy(update={"store": str(work), "run": "curate"}), teachers=config.teachers)
+    place = {"store": str(work), "run": "curate", "cache": answers_path(config)}
+    run = Run(config=config.model_copy(update=place), teachers=config.teachers)
     parts = read_file(run, rows)
     run.finish(StageName.ROWS, parts)
     runner = task_runner(config.engine, sum(part.rows_out for part in parts))
-    decided = curate_parts.with_options(task_runner=runner)(run, StageName.ROWS, parts, {})
+    with one_server():
+        decided = curate_parts.with_options(task_runner=runner)(run, StageName.ROWS, parts, {})
     counts = dict(sorted(write_decisions(run, decided, out).items()))
     create_table_artifact([{"decision": name, "rows": count} for name, count in counts.items()], key="curation")
+    if report:
+        found = report_of(run.config)
+        assert found is not None
+        write_report(found, report)
     shutil.rmtree(work)
     return counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from flows.curate_parts import curate_parts
-from flows.engines import task_runner
+from flows.engines import one_server, task_runner
 from tasks.artifacts import Receipt
 from tasks.curation.stage import refused_licences
 from tasks.run import Run, StageName
@@ -19,4 +19,5 @@ def curate_triplets(config: BuildConfig) -> list[Receipt]:
     parts = run.receipts(StageName.TRIPLETS)
     rows = sum(part.rows_out for part in parts)
     runner, refused = task_runner(config.engine, rows), refused_licences(run, parts)
-    return curate_parts.with_options(task_runner=runner)(run, StageName.TRIPLETS, parts, refused)
+    with one_server():
+        return curate_parts.with_options(task_runner=runner)(run, StageName.TRIPLETS, parts, refused)

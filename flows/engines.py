@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from prefect.client.orchestration import get_client
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from tasks.errors import BadInput
@@ -35,13 +38,30 @@ def task_runner(engine: Engine, rows: int) -> TaskRunner[Any]:
             return ThreadPoolTaskRunner(max_workers=workers)
 
 
+@contextmanager
+def one_server() -> Iterator[None]:
+    """Have processes that are started meanwhile talk to the Prefect server that this one talks to.
+
+    Where that is a temporary one they would each start another.
+    """
+    with get_client(sync_client=True) as client:
+        url = str(client.api_url)
+    before = os.environ.get("PREFECT_API_URL")
+    os.environ["PREFECT_API_URL"] = url
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["PREFECT_API_URL"]
+        else:
+            os.environ["PREFECT_API_URL"] = before
+
+
 def _dask(engine: Engine, workers: int) -> TaskRunner[Any]:
     try:
         from prefect_dask.task_runners import DaskTaskRunner  # noqa: PLC0415 - an extra
     except ImportError as error:
-        raise BadInput(
-            f"engine.kind is dask, which is not installed ({error}). pip install 'kodforge[dask]'"
-        ) from error
+        raise _missing("dask", error) from error
     cluster = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
     runner: TaskRunner[Any] = DaskTaskRunner(**_at(engine) or {"cluster_kwargs": cluster})
     return runner

@@ -70,7 +70,7 @@ def show_row(config: BuildConfig, row_id: str, console: Console) -> None:
             f"run {config.run!r} in {config.store!r} has no row {row_id!r}. Ids look like Docs_00000003_I and are in "
             f"the column question_id of the release and in the column id of the rejects"
         )
-    curated = next(_rows(run, StageName.CURATED, row_id), None)
+    curated = next(_rows(run, run.last_stage, row_id), None)
     triplet = curated or next(_rows(run, StageName.TRIPLETS, row_id), None)
     console.rule(Text(printable(row_id)))
     _outcome(console, curated, triplet, rejects, row_id)

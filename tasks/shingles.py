@@ -11,12 +11,25 @@ from numpy.typing import NDArray
 
 SHINGLE = 3
 _WORD = re.compile(r"\w+")
+_MARKUP = re.compile(r"(?m)^\s*(?:[-*+>]|#+|\d+[.)])\s+|\*\*|__|`|-{3,}|={3,}|(?<=\w)-(?=[^\W\d])")
+"""Of Markdown what stands for itself: bullets, headings, emphasis, rules; and the hyphen of a compound."""
+_WORD_OR_OPERATOR = re.compile(r"\w+|[-+*/%<>=&|^~!@$#]+")
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 _KNOWN_WORDS = 1 << 20
 
 
+def without_markup(text: str) -> str:
+    """A text without what is only Markdown's."""
+    return _MARKUP.sub(" ", text)
+
+
+def canonical(text: str) -> str:
+    """Words, numbers and operators with single spaces, lower case: what makes two questions exactly the same."""
+    return " ".join(_WORD_OR_OPERATOR.findall(without_markup(text).casefold()))
+
+
 def normalise(text: str) -> str:
-    """Letters, digits and single spaces, lower case: what makes two questions exactly the same."""
+    """Letters, digits and single spaces, lower case: what two questions are compared by."""
     return " ".join(_WORD.findall(text.casefold()))
 
 

@@ -18,6 +18,7 @@ from tasks.errors import BadInput
 from tasks.files import check_suffix, read_rows, row_writer
 from tasks.models import BenchmarkHit, ContentFinding, CorpusRow, DuplicateDecision, Examination, Row
 from tasks.run import Run, StageName
+from tasks.settings import Axis, Mix
 from tasks.shards import RETRIES, report
 
 PART_ROWS = 20_000
@@ -185,3 +186,12 @@ def check_files(rows: Path, out: Path) -> None:
     """
     check_suffix(out)
     next(corpus_rows(rows))
+
+
+def check_mix_of_file(mix: Mix) -> None:
+    """Raises:
+    BadInput: the mix asks for what rows of a file do not tell.
+    """
+    for axis in (Axis.DIFFICULTY, Axis.STYLE):
+        if axis in mix.axes:
+            raise BadInput(f"curation.mix asks for {axis.value}, which rows of a file do not have. Leave it out")

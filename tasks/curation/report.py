@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,19 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]])
     if not lines:
         return ""
     return "\n".join([f"### {title}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *lines])
+
+
+def write_report(found: CurationReport, path: Path) -> None:
+    """Write the report as JSON where the name ends so, else as Markdown.
+
+    Raises:
+        BadInput: the file cannot be written.
+    """
+    text = found.model_dump_json(indent=1) if path.suffix == ".json" else f"# Curation\n\n{found.to_markdown()}"
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise BadInput(f"cannot write {str(path)!r}: {error}. Give a writable place") from error
 
 
 def report_of(config: BuildConfig) -> CurationReport | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from tasks.settings.section import Section
+from tasks.settings.section import Section, with_usual
 
 
 class Bounds(Section):
@@ -100,6 +100,12 @@ class Decontamination(Section):
     boilerplate_from: int = Field(
         4, ge=2, description="A run or example that so many items of one benchmark hold is nobody's."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _other_bounds_stay(cls, values: Any) -> Any:
+        """Who gives one bound of a way leaves the others as they are."""
+        return with_usual(cls, values)
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

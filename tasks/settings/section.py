@@ -29,6 +29,21 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=without_defaults)
 
 
+def with_usual(model: type[BaseModel], values: Any) -> Any:
+    """Values for a section, in which each part that is given in part is filled up with its defaults."""
+    if not isinstance(values, dict):
+        return values
+    usual = {
+        name: field.default.model_dump()
+        for name, field in model.model_fields.items()
+        if isinstance(field.default, Section)
+    }
+    return {
+        name: {**usual[name], **given} if name in usual and isinstance(given, dict) else given
+        for name, given in values.items()
+    }
+
+
 def fingerprint(*parts: Any) -> str:
     """A short stable hash of JSON-like values and pydantic models."""
     plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from tasks.settings.section import Section
+from tasks.settings.section import Section, with_usual
 
 
 class Policy(StrEnum):
@@ -147,13 +147,7 @@ class Gates(Section):
     @classmethod
     def _other_bound_stays(cls, values: Any) -> Any:
         """Who gives one bound of a gate leaves the other as it is."""
-        if not isinstance(values, dict):
-            return values
-        usual = {name: field.default.model_dump() for name, field in cls.model_fields.items()}
-        return {
-            name: {**usual[name], **given} if name in usual and isinstance(given, dict) else given
-            for name, given in values.items()
-        }
+        return with_usual(cls, values)
 
 
 class Verification(Section):

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.curation.dedup.clusters import KINDS, Edges, exact_edges, join
+from tasks.curation.dedup.contradiction import contradiction, traits
 from tasks.curation.dedup.near import Sets, band_rows, near_pairs, signatures
 from tasks.curation.dedup.semantic import cells_for, learn_cells, place, similar_pairs
-from tasks.shingles import normalise, shingles
+from tasks.shingles import canonical, normalise, shingles
 
 LONG = (
     "Write a function that takes a list of sensor readings and returns the longest run of consecutive values that "
@@ -136,3 +137,48 @@ def test_sets_behind_one_another_are_the_rows_of_both():
     one, other = (Sets.of([np.array(values, np.uint32).tobytes()]) for values in ([1, 2], [2, 3, 4]))
     both = Sets.concat([one, other])
     assert both.jaccard(np.array([0]), np.array([1])).tolist() == [pytest.approx(0.25)]
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("Add two numbers.", "add TWO  numbers"),
+        ("# Title\n\n- first\n- second", "Title\n* first\n* second"),
+        ("Use **bold** and `code`, a well-known way.", "use bold and code: a well known way"),
+    ],
+)
+def test_case_punctuation_and_markup_do_not_make_a_difference(left, right):
+    assert canonical(left) == canonical(right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right"), [("x < limit", "x > limit"), ("a + b", "a - b"), ("Write it in C", "Write it in C++")]
+)
+def test_operators_make_a_difference(left, right):
+    assert canonical(left) != canonical(right)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "reason"),
+    [
+        ("Return the largest leaf depth", "Return the smallest leaf depth", "opposites"),
+        ("Keep items with x < limit", "Keep items with x > limit", "operators"),
+        ("f(2) returns 5", "f(2) returns -5", "numbers"),
+        ("Sort from small to large", "Sort from large to small", "order"),
+        ("`f(a: int) -> int`: add", "`f(a: int, b: int) -> int`: add", "signature"),
+        ("Keep at most 5 items", "Keep no more than 5 items", ""),
+        ("Keep at least 5 items", "Keep no fewer than 5 items", ""),
+        ("Add them. Return the sum.", "Return the sum. Add them.", ""),
+        ("Count words in a text", "Count the words of a text", ""),
+    ],
+)
+def test_what_tells_similar_questions_apart(left, right, reason):
+    assert contradiction(traits(left), traits(right)) == reason
+    assert contradiction(traits(right), traits(left)) == reason
+
+
+def test_row_that_is_another_task_than_its_representative_leaves_the_cluster():
+    edges = Edges(np.array([0, 1, 2]), np.array([1, 2, 3]), np.full(3, 2, np.int8))
+    found = join(4, [edges], np.zeros((4, 1)), lambda left, right: (left < 2) & (right >= 2))
+    assert found.representative.tolist() == [0, 0, 2, 2]
+    assert found.size.tolist() == [2, 2, 2, 2]

@@ -20,8 +20,8 @@ RUN = (
     "never fall by more than the given tolerance, as a pair of start index and length."
 )
 RETOLD = (
-    "Given sensor readings in a list, write a function that finds the longest run of consecutive values that never fall "
-    "by more than a tolerance that is given too. Return the start index and the length of it as a pair."
+    "Given sensor readings in a list, write a function that finds the longest run of consecutive values that never "
+    "fall by more than a tolerance that is given too. Return the start index and the length of it as a pair."
 )
 KEY = "AKIA" + "QWERTZUIOPLKJHGF"
 

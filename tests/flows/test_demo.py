@@ -205,7 +205,7 @@ def test_second_run_asks_nothing_and_changes_nothing(kodforge, demo):
 
 @pytest.fixture(scope="module")
 def curated_anew(kodforge, demo, tmp_path_factory):
-    """The demo's rows under another mix and policy of licences, compared with the demo; and what the command printed."""
+    """The demo's rows under another mix and policy of licences, compared with the demo, and what was printed."""
     store = tmp_path_factory.mktemp("anew") / "store"
     shutil.copytree(demo[0], store)
     done = kodforge(

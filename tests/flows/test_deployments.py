@@ -82,6 +82,7 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
         "source",
         "verify",
         "curate",
+        "curate-rows",
         "verify-pairs",
         "audit-pairs",
     }

@@ -18,12 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.curation.dedup.near import Positions
+from tasks.shingles import without_markup
 
-Reason = Literal["", "signature", "numbers", "order", "opposites"]
+Reason = Literal["", "signature", "numbers", "operators", "order", "opposites"]
 
 _CONTRASTS = Path(__file__).with_name("contrasts.txt")
 _PHRASES = re.compile(r"\b(at|more|less|fewer)[ -](least|most|than)\b")
-_WORDS = re.compile(r"[a-z]+(?:-[a-z]+)*|\d+(?:\.\d+)?")
+_BOUNDS = {"more": "at-most", "fewer": "at-least", "less": "at-least"}
+_NOT_BEYOND = re.compile(rf"\b(?:no|not) ({'|'.join(_BOUNDS)}) than\b")
+_WORDS = re.compile(r"[a-z]+(?:-[a-z]+)*|(?:(?<=[\s(\[,=])-)?\d+(?:\.\d+)?")
+_OPERATORS = re.compile(r"(?<![-=<>])(?:[<>]=?|[=!]=|[-+*/%&|^])(?![-=<>])(?=\s*[\w(])")
+"""Between values; arrows and prompts are none."""
 _SIGNATURE = re.compile(r"\b[a-zA-Z]\w*\(([^()\n]*)\)\s*->\s*([\w.]+(?:\[[^`\n:]*\])?)")
 _NEGATING = ("un", "non", "non-", "in", "dis", "de", "anti", "counter")
 _NEGATIONS = frozenset(("not", "no", "never", "without", "t"))
@@ -44,6 +49,7 @@ class Traits:
         sentences: the words and numbers of each sentence.
         words: how often each word occurs, numbers left out.
         numbers: how often each number occurs.
+        operators: how often each operator occurs.
         concepts: for each family of contrasting words, which of its concepts occur, in the order of the text.
         signature: number of parameters and type of the result, where the question states exactly one such signature.
     """
@@ -52,6 +58,7 @@ class Traits:
     sentences: Counter[tuple[str, ...]]
     words: Counter[str]
     numbers: Counter[str]
+    operators: Counter[str]
     concepts: Mapping[int, tuple[int, ...]]
     signature: tuple[int, str] | None
 
@@ -70,7 +77,8 @@ def contrasts() -> dict[str, tuple[int, int]]:
 
 def traits(question: str) -> Traits:
     """What ``contradiction`` compares of a question."""
-    plain = _PHRASES.sub(r"\1-\2", question.lower().replace("_", " "))
+    plain = _NOT_BEYOND.sub(lambda found: _BOUNDS[found[1]], question.lower().replace("_", " "))
+    plain = _PHRASES.sub(r"\1-\2", plain)
     tokens = _WORDS.findall(plain)
     concepts: dict[int, list[int]] = {}
     for token in tokens:
@@ -80,8 +88,9 @@ def traits(question: str) -> Traits:
     return Traits(
         tokens=tuple(tokens),
         sentences=Counter(tuple(found) for one in _SENTENCE.split(plain) if (found := _WORDS.findall(one))),
-        words=Counter(token for token in tokens if not token[0].isdigit()),
-        numbers=Counter(token for token in tokens if token[0].isdigit()),
+        words=Counter(token for token in tokens if not token[-1].isdigit()),
+        numbers=Counter(token for token in tokens if token[-1].isdigit()),
+        operators=Counter(_OPERATORS.findall(without_markup(question))),
         concepts={family: tuple(found) for family, found in concepts.items()},
         signature=_signature(question),
     )
@@ -93,11 +102,15 @@ def contradiction(left: Traits, right: Traits) -> Reason:
     - ``signature``: both state one, and the results' types or the numbers of parameters differ;
     - ``numbers``: each has a few numbers that the other has not, or not so often, as where the same example has
       another result;
+    - ``operators``: each has a few that the other has not, as in ``<`` and ``>``;
     - ``order``: the same words in another order within a sentence, as in "from smallest to largest"; one that is only
       turned around, which is rare, is taken for it too;
     - ``opposites``: each has a word that the other replaces by a contrasting one, a word is negated by a prefix, or
       an edit of few words brings in a negation or changes the order of contrasting words.
     """
+    gone, come = (left.operators - right.operators).total(), (right.operators - left.operators).total()
+    if min(gone, come) > 0 and max(gone, come) <= _SMALL_EDIT:
+        return "operators"
     if left.tokens == right.tokens or left.sentences == right.sentences:
         return ""
     if left.signature and right.signature and left.signature != right.signature:

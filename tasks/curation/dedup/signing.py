@@ -12,7 +12,7 @@ from tasks.curation.dedup.near import signatures
 from tasks.embedding.embedder import TextEmbedder
 from tasks.models import Signature
 from tasks.settings import Dedup
-from tasks.shingles import normalise
+from tasks.shingles import canonical, normalise
 
 
 def sign(rows: pa.Table, rules: Dedup, embedder: TextEmbedder | None) -> pa.Table:
@@ -25,7 +25,7 @@ def sign(rows: pa.Table, rules: Dedup, embedder: TextEmbedder | None) -> pa.Tabl
     questions = values(rows, "question")
     texts = [normalise(question) for question in questions]
     apart = [""] * len(texts) if rules.across_subsets else values(rows, "subset")
-    exact = [_digest(f"{subset}\n{text}") for subset, text in zip(apart, texts, strict=True)]
+    exact = [_digest(f"{subset}\n{canonical(text)}") for subset, text in zip(apart, questions, strict=True)]
     sets, keys = signatures(texts, rules.jaccard, rules.permutations)
     vectors = embedder.embed(questions).astype(np.float16) if embedder else np.empty((len(texts), 0), np.float16)
     return pa.table(

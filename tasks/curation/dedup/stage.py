@@ -61,14 +61,14 @@ def run_embedder(run: Run) -> TextEmbedder | None:
 @task(task_run_name="sign block {block}", cache_policy=NO_CACHE, **RETRIES)
 def sign_block(run: Run, source: StageName, block: int, parts: Sequence[Receipt]) -> Receipt:
     """Digest, MinHash signature and vector of each row of some shards."""
-    rules = run.config.curation
+    rules, embedder = run.config.curation, run_embedder(run)
 
     def work() -> Outcome:
-        embedder = run_embedder(run)
         rows = pa.concat_tables([read_corpus(run, source, part.name) for part in parts])
         return Outcome(rows_in=rows.num_rows, rows=sign(rows, rules.dedup, embedder))
 
-    depends_on = [rules.dedup, rules.embedder, run.teachers.embedder, *parts]
+    signed_by = [rules.dedup.jaccard, rules.dedup.permutations, rules.dedup.across_subsets]
+    depends_on = [*signed_by, rules.embedder, embedder.name if embedder else None, *parts]
     return report(run.stage(StageName.SIGNATURES).run_shard(f"block-{block:05d}", Signature, depends_on, work))
 
 
@@ -131,7 +131,7 @@ def find_semantic(
     run: Run, signatures: Sequence[Receipt], placements: Sequence[Receipt], group: int, groups: int
 ) -> Receipt:
     """Semantic duplicates among all rows, by one group of the cells of their vectors."""
-    rules = run.config.curation
+    cosine = cosine_threshold(run.config.curation.dedup, run.config.curation.embedder)
 
     def work() -> Outcome:
         signed = Signed(run, signatures)
@@ -153,12 +153,12 @@ def find_semantic(
             np.concatenate(vectors[1:] or vectors),
             group=group,
             groups=groups,
-            threshold=cosine_threshold(rules.dedup, rules.embedder.kind),
+            threshold=cosine,
         )
         return _edges(signed, found, "semantic")
 
     shard = f"semantic-{group:03d}"
-    depends_on = [rules.dedup, rules.embedder, group, groups, *signatures, *placements]
+    depends_on = [cosine, group, groups, *signatures, *placements]
     return report(run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work))
 
 
