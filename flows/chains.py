@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 
-from tasks.artifacts import Receipt
 from tasks.errors import KodforgeError
 from tasks.teachers.clients import start_clients, stop_clients
 from tasks.teachers.pending import STOPPED
 
-Chain = Generator[PrefectFuture[Receipt], Receipt, None]
-"""One shard: yields the future of each task it submits, and is sent that task's receipt."""
+T = TypeVar("T")
+Chain = Generator[PrefectFuture[T], T, None]
+"""One shard: yields the future of each task it submits, and is sent what that task returns, a receipt as a rule."""
 
 
 class ShardsFailed(KodforgeError):
@@ -22,8 +22,8 @@ class ShardsFailed(KodforgeError):
 
 
 def run_chains(
-    chains: Sequence[Chain], in_flight: int, finished: Callable[[int], None] = lambda done: None
-) -> list[Receipt]:
+    chains: Sequence[Chain[T]], in_flight: int, finished: Callable[[int], None] = lambda done: None
+) -> list[T]:
     """Run every chain to its end and return all receipts, chain by chain.
 
     A chain that fails does not stop the others. Where the flow is stopped, requests to teachers that are in flight may
@@ -37,13 +37,13 @@ def run_chains(
         ShardsFailed: at least one chain failed; its message names the first cause.
     """
     start_clients()
-    receipts: list[list[Receipt]] = [[] for _ in chains]
+    receipts: list[list[T]] = [[] for _ in chains]
     waiting = list(reversed(range(len(chains))))
-    running: dict[PrefectFuture[Receipt], int] = {}
+    running: dict[PrefectFuture[T], int] = {}
     causes: list[Exception] = []
     ended = 0
 
-    def advance(number: int, receipt: Receipt | None) -> bool:
+    def advance(number: int, receipt: T | None) -> bool:
         """Start the next task of a chain; False where the chain has ended."""
         try:
             future = next(chains[number]) if receipt is None else chains[number].send(receipt)

@@ -23,7 +23,7 @@ from tasks.curation.dedup.stage import (
 from tasks.curation.files import decide_part
 from tasks.curation.report import CurationReport, report_curation
 from tasks.curation.selection import select_rows
-from tasks.curation.stage import curate_shard, examine_part
+from tasks.curation.stage import curate_shard, examine_block
 from tasks.run import Run, StageName
 
 _DECIDE: dict[StageName, Task[..., Receipt]] = {StageName.TRIPLETS: curate_shard, StageName.ROWS: decide_part}
@@ -38,28 +38,29 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
         parts: its shards.
         refused: licences that are not let out, and why.
     """
+    excludes = run.config.release.licensing.on_violation == "exclude"
     rules, in_flight = run.config.curation, run.config.shards_in_flight
     blocks = blocks_of(parts, rules.dedup.block_rows)
 
-    def sign(number: int) -> Chain:
+    def sign(number: int) -> Chain[Receipt]:
         yield sign_block.submit(run, source, number, blocks[number])
 
     signatures = run_chains([sign(number) for number in range(len(blocks))], in_flight)
     run.finish(StageName.SIGNATURES, signatures)
 
-    def examine(part: Receipt, block: Receipt, start: int) -> Chain:
-        yield examine_part.submit(run, source, part, block, start)
+    def examine(number: int) -> Chain[list[Receipt]]:
+        yield examine_block.submit(run, source, blocks[number], signatures[number])
 
-    places = list(_places(blocks, signatures))
-    with stage_progress(StageName.EXAMINATIONS, len(parts)) as progress:
-        examinations = run_chains([examine(*place) for place in places], in_flight, progress)
+    with stage_progress(StageName.EXAMINATIONS, len(blocks)) as progress:
+        examined = run_chains([examine(number) for number in range(len(blocks))], in_flight, progress)
+    examinations = [part for block in examined for part in block]
     run.finish(StageName.EXAMINATIONS, examinations)
 
-    edges = _edges(run, signatures)
-    duplicates = cluster_duplicates.submit(run, signatures, edges, examinations, list(refused)).result()
+    edges = _edges(run, signatures) if any(part.rows_out for part in parts) else []
+    duplicates = cluster_duplicates.submit(run, signatures, edges, examinations, list(refused), excludes).result()
     run.finish(StageName.DUPLICATES, duplicates)
 
-    def decide(*shard: Receipt) -> Chain:
+    def decide(*shard: Receipt) -> Chain[Receipt]:
         yield _DECIDE[source].submit(run, *shard, refused)
 
     with stage_progress(StageName.CURATED, len(parts)) as progress:
@@ -69,8 +70,8 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
     final = curated
     if run.config.curation.mix.selects:
         final = select_rows.submit(run, source, curated).result()
-        run.finish(StageName.SELECTED, final)
-    show(report_curation.submit(run, source, places, final).result())
+    run.finish(StageName.SELECTED, final if final is not curated else [])
+    show(report_curation.submit(run, source, list(_places(blocks, signatures)), final).result())
     return final
 
 
@@ -97,7 +98,7 @@ def _edges(run: Run, signatures: list[Receipt]) -> list[Receipt]:
     """Pairs of rows that are alike, by both ways of comparing."""
     in_flight, groups = run.config.shards_in_flight, groups_of(len(signatures))
 
-    def near(group: int) -> Chain:
+    def near(group: int) -> Chain[Receipt]:
         yield find_near.submit(run, signatures, group, groups)
 
     chains = [near(group) for group in range(groups)]
@@ -105,13 +106,13 @@ def _edges(run: Run, signatures: list[Receipt]) -> list[Receipt]:
         centroids = learn_centroids.submit(run, signatures).result()
         run.finish(StageName.CENTROIDS, [centroids])
 
-        def put(block: Receipt) -> Chain:
+        def put(block: Receipt) -> Chain[Receipt]:
             yield place_block.submit(run, block, centroids)
 
         placements = run_chains([put(block) for block in signatures], in_flight)
         run.finish(StageName.PLACEMENTS, placements)
 
-        def semantic(group: int) -> Chain:
+        def semantic(group: int) -> Chain[Receipt]:
             yield find_semantic.submit(run, signatures, placements, group, groups)
 
         chains += [semantic(group) for group in range(groups)]

@@ -12,7 +12,7 @@ from flows.curate_parts import curate_parts
 from flows.engines import one_server, task_runner
 from flows.preflight import check_curation
 from tasks.curation.files import check_files, check_mix_of_file, read_file, write_decisions
-from tasks.curation.report import report_of, write_report
+from tasks.curation.report import compared_with, report_of, write_report
 from tasks.run import Run, StageName, answers_path
 from tasks.settings import BuildConfig
 
@@ -36,7 +36,9 @@ def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None 
     check_curation(config)
     check_mix_of_file(config.curation.mix)
     work = out.with_name(f".{out.name}.work")
-    place = {"store": str(work), "run": "curate", "cache": answers_path(config)}
+    drift = config.curation.drift.model_copy(update={"against": compared_with(config)})
+    curation = config.curation.model_copy(update={"drift": drift})
+    place = {"store": str(work), "run": "curate", "cache": answers_path(config), "curation": curation}
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
     parts = read_file(run, rows)
     run.finish(StageName.ROWS, parts)

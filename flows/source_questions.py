@@ -34,7 +34,7 @@ def source_questions(config: BuildConfig) -> list[Receipt]:
         prompts = collect_all_seeds(run)
         watches = {subset: Watch(run, subset) for subset in prompts}
 
-        def chain(subset: str, shard: Receipt) -> Chain:
+        def chain(subset: str, shard: Receipt) -> Chain[Receipt]:
             yield write_questions.submit(run, shard, watches[subset].saturated)
 
         questions: list[Receipt] = []

@@ -26,7 +26,7 @@ def verify_triplets(config: BuildConfig) -> list[Receipt]:
         rules, effort = config.verification, config.verification.effort
         questions = run.receipts(StageName.QUESTIONS)
 
-        def chain(shard: Receipt) -> Chain:
+        def chain(shard: Receipt) -> Chain[Receipt]:
             rounds = Rounds()
             for number in range(1, rules.attempts + 1):
                 attempts = yield generate_attempts.submit(run, shard, number, rounds)

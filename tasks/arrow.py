@@ -6,7 +6,9 @@ import types
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 _SCALARS: dict[type, pa.DataType] = {
@@ -55,3 +57,14 @@ def values(table: pa.Table, name: str) -> list[Any]:
     """A column as Python values."""
     found: list[Any] = table[name].to_pylist()
     return found
+
+
+def packed(table: pa.Table, name: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """A column of bytes without an object per row: all bytes behind one another, and how many each row has."""
+    if not table.num_rows:
+        return np.empty(0, np.uint8), np.empty(0, np.int64)
+    column = pa.concat_arrays(table[name].chunks)
+    _, ends, data = (memoryview(buffer) if buffer else b"" for buffer in column.buffers())
+    offsets = np.frombuffer(ends, np.int32)[column.offset : column.offset + len(column) + 1]
+    every = np.frombuffer(data, np.uint8)
+    return every[offsets[0] : offsets[-1]], np.diff(offsets).astype(np.int64)

@@ -218,13 +218,13 @@ class Stage:
         return receipt
 
     def table(self, shard: str, columns: list[str] | None = None) -> pa.Table:
-        data = self.store.read(self.run, self.name, f"{shard}.parquet")
-        return pq.read_table(io.BytesIO(data), columns=columns)
+        with self.store.fs.open(self.store.path(self.run, self.name, f"{shard}.parquet"), "rb") as file:
+            return pq.read_table(file, columns=columns)
 
     def columns(self, shard: str) -> list[str]:
         """Names of a shard's columns."""
-        data = self.store.read(self.run, self.name, f"{shard}.parquet")
-        return list(pq.read_schema(io.BytesIO(data)).names)
+        with self.store.fs.open(self.store.path(self.run, self.name, f"{shard}.parquet"), "rb") as file:
+            return list(pq.read_schema(file).names)
 
     def rows(self, shard: str, model: type[R]) -> list[R]:
         return [model.model_validate(row) for row in self.table(shard).to_pylist()]

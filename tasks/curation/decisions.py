@@ -91,7 +91,7 @@ def told_finding(finding: ContentFinding) -> str:
 def _alike(duplicate: DuplicateDecision) -> str:
     how = _MEASURES[duplicate.kind]
     how += "" if duplicate.kind == "exact" else f" {duplicate.similarity:.2f}"
-    return f"{how} with {duplicate.representative}, which stays for {duplicate.cluster_size} rows"
+    return f"{how} with {duplicate.representative}, which stands for {duplicate.cluster_size} rows"
 
 
 def curate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -65,11 +66,19 @@ def _corpus_row(path: Path, number: int, row: Mapping[str, Any]) -> CorpusRow:
             )
     try:
         quality = float(row.get("quality") or 0)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError):
+        quality = math.nan
+    if not math.isfinite(quality):
         raise BadInput(
-            f"{path}, row {number}: column 'quality' must be a number, got {row['quality']!r:.100}. {_COLUMNS}"
-        ) from error
+            f"{path}, row {number}: column 'quality' must be a finite number, got {row['quality']!r:.100}. {_COLUMNS}"
+        )
     texts = {column: row.get(column) or "" for column in _TEXTS}
+    for column in ("id", "question", *_TEXTS):
+        if any("\ud800" <= character <= "\udfff" for character in row.get(column) or ""):
+            raise BadInput(
+                f"{path}, row {number}: column {column!r} has half of a surrogate pair, which no file can hold as "
+                f"UTF-8. Replace it"
+            )
     return CorpusRow(id=row["id"], question=row["question"], quality=[quality], **texts)
 
 
@@ -185,6 +194,8 @@ def check_files(rows: Path, out: Path) -> None:
     BadInput: a file of another ending, or the first row is not one.
     """
     check_suffix(out)
+    if out.exists() and rows.exists() and out.samefile(rows):
+        raise BadInput(f"--out is {str(out)!r}, the file of rows itself. Give another name")
     next(corpus_rows(rows))
 
 

@@ -22,7 +22,7 @@ from tasks.artifacts import Receipt, Store
 from tasks.curation.dedup.signed import vectors_of
 from tasks.curation.diversity.drift import DriftReport, drift
 from tasks.curation.diversity.measures import Accumulator
-from tasks.curation.diversity.report import DiversityReport
+from tasks.curation.diversity.report import DiversityReport, cell
 from tasks.curation.selection import MIX
 from tasks.errors import BadInput
 from tasks.models import Labels
@@ -86,13 +86,17 @@ class CurationReport(BaseModel):
         """Tables, with headings of the third level."""
         gone = sum(one.rows for one in self.duplicates)
         parts = [
-            f"{self.kept:,} of {self.rows:,} rows stay; {gone:,} are duplicates of one that does.",
+            f"{self.kept:,} of {self.rows:,} rows stay; {gone:,} are duplicates of another.",
             _table(
                 "Duplicates",
                 ("subset", "of a row in", "alike by", "rows"),
                 ((one.subset, one.representative_subset, one.kind, one.rows) for one in self.duplicates),
             ),
-            _table("Largest clusters", ("stays", "rows"), ((one.representative, one.rows) for one in self.largest)),
+            _table(
+                "Largest clusters",
+                ("stands for them", "rows"),
+                ((one.representative, one.rows) for one in self.largest),
+            ),
             _table(
                 "Benchmark overlap",
                 ("benchmark and way", "outcome", "rows"),
@@ -107,7 +111,7 @@ class CurationReport(BaseModel):
 
 
 def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [f"| {' | '.join(map(str, row))} |" for row in rows]
+    lines = [f"| {' | '.join(cell(str(value)) for value in row)} |" for row in rows]
     if not lines:
         return ""
     return "\n".join([f"### {title}", "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *lines])
@@ -134,6 +138,12 @@ def report_of(config: BuildConfig) -> CurationReport | None:
     return CurationReport.model_validate_json(store.read(config.run, NAME))
 
 
+def compared_with(config: BuildConfig) -> str:
+    """Where the report lies that drift is measured from; empty where the config names none."""
+    against = config.curation.drift.against
+    return against if not against or against.endswith(".json") else f"{config.store.rstrip('/')}/{against}/{NAME}"
+
+
 def earlier_diversity(config: BuildConfig) -> DiversityReport | None:
     """What drift is measured from; None where the config names nothing.
 
@@ -143,17 +153,15 @@ def earlier_diversity(config: BuildConfig) -> DiversityReport | None:
     against = config.curation.drift.against
     if not against:
         return None
-    store, name = Store(config.store), [against, NAME]
-    if against.endswith(".json"):
-        folder, _, file = against.rpartition("/")
-        store, name = Store(folder or "."), [file]
-    if not store.exists(*name):
+    folder, _, file = compared_with(config).rpartition("/")
+    store = Store(folder or ".")
+    if not store.exists(file):
         raise BadInput(
-            f"curation.drift.against is {against!r}, and {store.path(*name)} does not exist. Give the name of a "
+            f"curation.drift.against is {against!r}, and {store.path(file)} does not exist. Give the name of a "
             f"curated run of this store, or the path of its {NAME}"
         )
     try:
-        return CurationReport.model_validate_json(store.read(*name)).diversity
+        return CurationReport.model_validate_json(store.read(file)).diversity
     except ValidationError as error:
         raise BadInput(
             f"curation.drift.against is {against!r}, which is no report of curation: {error.errors()[0]['msg']}"

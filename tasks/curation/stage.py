@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,6 +16,7 @@ from tasks.curation.contamination.index import BenchmarkIndex
 from tasks.curation.contamination.reading import read_benchmarks
 from tasks.curation.corpus import read_corpus
 from tasks.curation.decisions import curate
+from tasks.curation.dedup.semantic import Vectors
 from tasks.curation.dedup.signed import vectors_of
 from tasks.curation.dedup.stage import run_embedder
 from tasks.curation.examining import examine
@@ -35,38 +37,50 @@ def _index(decontamination: str, embedder: str) -> BenchmarkIndex:
 
 
 _embedders: dict[str, TextEmbedder] = {}
+_one_at_a_time = threading.Lock()
 
 
 def benchmark_index(run: Run) -> BenchmarkIndex:
     """The benchmarks that a run is compared with, read once per process."""
     embedder = run_embedder(run)
-    if embedder:
-        _embedders[embedder.name] = embedder
-    return _index(run.config.curation.decontamination.model_dump_json(), embedder.name if embedder else "")
+    with _one_at_a_time:
+        if embedder:
+            _embedders[embedder.name] = embedder
+        return _index(run.config.curation.decontamination.model_dump_json(), embedder.name if embedder else "")
 
 
-@task(task_run_name="examine {part.name}", cache_policy=NO_CACHE, **RETRIES)
-def examine_part(run: Run, source: StageName, part: Receipt, block: Receipt, start: int) -> Receipt:
-    """Benchmark overlap, content and labels of each row of a shard.
+@task(task_run_name="examine {block.name}", cache_policy=NO_CACHE, **RETRIES)
+def examine_block(run: Run, source: StageName, parts: Sequence[Receipt], block: Receipt) -> list[Receipt]:
+    """Benchmark overlap, content and labels of each row of some shards; a shard of findings for each.
 
     Args:
-        block: the signatures that hold the shard's vectors.
-        start: where in the block the shard begins.
+        parts: the shards that were signed together.
+        block: their signatures, which hold the vectors.
     """
     rules = run.config.curation
 
-    def work() -> Outcome:
-        rows = [
-            RowTexts(row["id"], row["question"], row["solution"], row["test"])
-            for row in read_corpus(run, source, part.name).to_pylist()
-        ]
-        signed = run.stage(StageName.SIGNATURES).table(block.name, ["vector"]).slice(start, len(rows))
-        vectors = vectors_of(signed) if rules.by_meaning else None
-        index = benchmark_index(run)
-        return Outcome.of(examine(rows, vectors, index, rules.content))
+    @cache
+    def vectors() -> Vectors | None:
+        signed = run.stage(StageName.SIGNATURES).table(block.name, ["vector"])
+        return vectors_of(signed) if rules.by_meaning else None
 
-    depends_on = [rules.decontamination, rules.content, rules.embedder, part, block]
-    return report(run.stage(StageName.EXAMINATIONS).run_shard(part.name, Examination, depends_on, work))
+    receipts, start = [], 0
+    for part in parts:
+        places = slice(start, start + part.rows_out)
+        start += part.rows_out
+
+        def work(part: Receipt = part, places: slice = places) -> Outcome:
+            rows = [
+                RowTexts(row["id"], row["question"], row["solution"], row["test"])
+                for row in read_corpus(run, source, part.name).to_pylist()
+            ]
+            every = vectors()
+            mine = None if every is None or not rows else every[places]
+            return Outcome.of(examine(rows, mine, benchmark_index(run), rules.content))
+
+        depends_on = [rules.decontamination, rules.content, rules.embedder, part, block]
+        receipts.append(run.stage(StageName.EXAMINATIONS).run_shard(part.name, Examination, depends_on, work))
+    return receipts
 
 
 @task(task_run_name="curate {triplets.name}", cache_policy=NO_CACHE, **RETRIES)

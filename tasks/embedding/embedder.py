@@ -16,13 +16,18 @@ class TextEmbedder(ABC):
     """Makes vectors of texts. A text's vector does not depend on the texts it comes with. Thread-safe.
 
     Attributes:
-        name: the model, and the dimensions where they are known beforehand, as in ``wordllama-256``. Equal names make
-            equal vectors, so that fingerprints hold it and thresholds are calibrated by it.
+        name: the model, and the dimensions where they are known beforehand, as in ``wordllama-256``. Of the models
+            that come with kodforge it is ``Embedder.calibrated_as``, which thresholds go by.
     """
 
     name: str
     at_once: ClassVar[int] = 8192
     """Texts whose vectors are made in one go: what memory they take beside the result is bounded by it."""
+
+    @property
+    def key(self) -> str:
+        """All that decides a vector beside the text, for fingerprints; neither a model nor a server is needed."""
+        return self.name
 
     @property
     @abstractmethod

@@ -27,6 +27,11 @@ class KeptEmbedder(TextEmbedder):
         self._cache = ResponseCache(answers)
         self._identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
 
+    @property
+    def key(self) -> str:
+        """The name, and a hash of what vectors are kept by: of an endpoint the model, dimensions and extra_body."""
+        return f"{self.name}:{self._identity.hexdigest()[:16]}"
+
     @abstractmethod
     def _make(self, texts: dict[bytes, str]) -> None:
         """Have vectors of texts on disk, under their keys; a text that has none there afterwards is like a blank."""

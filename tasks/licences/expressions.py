@@ -34,7 +34,24 @@ def _tree(expression: str) -> Any:
     return Licensing().parse(expression)
 
 
-def taken(expression: str, cost: Callable[[str], int]) -> frozenset[str]:
+def required(expression: str) -> frozenset[str]:
+    """The licences that bind whatever is chosen of what OR joins.
+
+    Args:
+        expression: canonical.
+    """
+
+    def walk(node: Any) -> frozenset[str]:
+        if isinstance(node, AND):
+            return frozenset().union(*(walk(part) for part in node.args))
+        if isinstance(node, OR):
+            return frozenset.intersection(*(walk(part) for part in node.args))
+        return frozenset([str(node)])
+
+    return walk(_tree(expression))
+
+
+def taken(expression: str, cost: Callable[[str], float]) -> frozenset[str]:
     """The licences under which something is used: all of what AND joins, and of what OR joins the cheapest.
 
     Args:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
 from tasks.errors import BadInput
 from tasks.licences.compatibility import Verdict, goes_into, together
-from tasks.licences.expressions import canonical, taken, without_exception
+from tasks.licences.expressions import canonical, required, taken, without_exception
 from tasks.licences.families import NO_CONDITIONS, checked_names, families, one_licence
 from tasks.settings.licensing import Licensing
 
 _COST = {"not-open": 16, "non-commercial": 8, "unknown": 8, "strong-copyleft": 4, "copyleft": 2, "permissive": 1}
 """What a publisher who may choose would rather not be bound by."""
 _FORBIDDEN = 1000
+_APART = 0.01
+"""Less than any difference of costs: what breaks a tie."""
 _EXAMPLES = 3
 
 OBLIGATIONS = {
@@ -58,13 +60,18 @@ class MixReport:
         pairs: of the licences that remain, and of those refused for not going with them; for a release under a
             licence, each of them with that one.
         obligations: kind of obligation to the licences that ask for it; of the rows that remain.
-        taken: the licences under which the rows of an expression are used, where it gives a choice.
+        used: the licences under which the rows of an expression are used.
     """
 
     violations: tuple[Violation, ...] = ()
     pairs: tuple[LicencePair, ...] = ()
     obligations: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    taken: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    used: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> dict[str, tuple[str, ...]]:
+        """Of ``used`` the expressions that give a choice."""
+        return {expression: licences for expression, licences in self.used.items() if " OR " in expression}
 
     @property
     def refused(self) -> dict[str, str]:
@@ -130,9 +137,10 @@ def _rules(policy: Licensing) -> _Rules:
 def check_mix(counts: Mapping[str, int], policy: Licensing) -> MixReport:
     """Hold the licences of a data set's rows against the policy.
 
-    Of ``A OR B`` the licence that binds least is taken. Where the release has a licence, every licence must go into
-    it. Where it has none, the licences must go with one another: the rows of those that do not go with commoner ones
-    are the violation, so that what remains can be published as one.
+    Of ``A OR B`` the licence that binds least is taken, of those that go with what is kept; of two that bind alike,
+    the one that goes with more rows. Where the release has a licence, every
+    licence must go into it. Where it has none, the licences must go with one another: the rows of those that do not go
+    with commoner ones are the violation, so that what remains can be published as one.
 
     Args:
         counts: SPDX expression to the number of rows, at least 1 each.
@@ -145,8 +153,9 @@ def check_mix(counts: Mapping[str, int], policy: Licensing) -> MixReport:
     refused: dict[str, str] = {}
     kept: dict[str, None] = {}
     pairs: dict[tuple[str, str], LicencePair] = {}
+    fixed = _fixed(counts, rules)
     for expression in sorted(counts, key=lambda one: (-counts[one], one)):
-        licences = used[expression] = tuple(sorted(taken(canonical(expression), rules.cost)))
+        licences = used[expression] = _chosen(canonical(expression), rules, kept, fixed)
         objections = [why for licence in licences if (why := rules.objection(licence))]
         if not objections and not rules.release:
             found = [_pair(left, right) for left, right in _met(licences, kept)]
@@ -157,16 +166,85 @@ def check_mix(counts: Mapping[str, int], policy: Licensing) -> MixReport:
         else:
             kept |= dict.fromkeys(licences)
     if rules.release:
-        every = sorted({licence for licences in used.values() for licence in licences})
-        for licence in every:
-            answer = goes_into(licence, rules.release)
-            pairs[licence, rules.release] = LicencePair(licence, rules.release, answer.verdict, answer.why)
+        pairs = _with_release({licence for licences in used.values() for licence in licences}, rules.release)
     return MixReport(
         tuple(Violation(expression, counts[expression], why) for expression, why in refused.items()),
         tuple(pairs[key] for key in sorted(pairs)),
         obligations(kept),
-        {expression: licences for expression, licences in used.items() if " OR " in expression},
+        used,
     )
+
+
+def check_each(counts: Mapping[str, int], policy: Licensing) -> MixReport:
+    """Hold licences against what the policy says of each by itself, whatever it lies beside; ``violations`` only.
+
+    Args:
+        counts: as for ``check_mix``, whose violations hold at least these.
+
+    Raises:
+        BadInput: as for ``check_mix``.
+    """
+    rules = _rules(policy)
+    found = {
+        expression: [why for one in sorted(taken(canonical(expression), rules.cost)) if (why := rules.objection(one))]
+        for expression in sorted(counts, key=lambda one: (-counts[one], one))
+    }
+    return MixReport(
+        tuple(Violation(expression, counts[expression], "; ".join(why)) for expression, why in found.items() if why)
+    )
+
+
+def as_published(decided: MixReport, counts: Mapping[str, int], policy: Licensing) -> MixReport:
+    """What a decision means for the rows that are published, those that are put aside among them.
+
+    Args:
+        decided: on these rows and others.
+        counts: SPDX expression to the number of published rows.
+    """
+    used = {expression: decided.used[expression] for expression in counts}
+    every = sorted({licence for licences in used.values() for licence in licences})
+    rules = _rules(policy)
+    if rules.release:
+        pairs = _with_release(every, rules.release)
+    else:
+        pairs = {(left, right): _pair(left, right) for left, right in combinations(every, 2)}
+    return MixReport(
+        tuple(Violation(one.licence, counts[one.licence], one.why) for one in decided.violations if one.licence in used),
+        tuple(pairs[key] for key in sorted(pairs)),
+        obligations(every),
+        used,
+    )
+
+
+def _fixed(counts: Mapping[str, int], rules: _Rules) -> Counter[str]:
+    """Rows by licence, of the rows that leave no choice and may be published by themselves."""
+    found: Counter[str] = Counter()
+    for expression, rows in counts.items():
+        if " OR " not in (name := canonical(expression)):
+            licences = taken(name, rules.cost)
+            if not any(map(rules.objection, licences)):
+                found.update(dict.fromkeys(licences, rows))
+    return found
+
+
+def _chosen(expression: str, rules: _Rules, kept: Collection[str], fixed: Mapping[str, int]) -> tuple[str, ...]:
+    """The licences under which rows of an expression are used, sorted."""
+    if rules.release or " OR " not in expression:
+        return tuple(sorted(taken(expression, rules.cost)))
+    met = {*kept, *required(expression)}
+    rows = sum(fixed.values())
+
+    def cost(licence: str) -> float:
+        apart = {one for one in {*met, *fixed} - {licence} if rules.is_bad(_pair(licence, one).verdict)}
+        lost = sum(fixed.get(one, 0) for one in apart)
+        return rules.cost(licence) + _FORBIDDEN * bool(apart & met) + (_APART * lost / rows if lost else 0)
+
+    return tuple(sorted(taken(expression, cost)))
+
+
+def _with_release(licences: Collection[str], release: str) -> dict[tuple[str, str], LicencePair]:
+    answers = {licence: goes_into(licence, release) for licence in licences}
+    return {(one, release): LicencePair(one, release, answer.verdict, answer.why) for one, answer in answers.items()}
 
 
 def _met(licences: Sequence[str], kept: Mapping[str, None]) -> list[tuple[str, str]]:
@@ -206,11 +284,12 @@ def _asked(licence: str) -> set[str]:
     return asked | {"notice"} | ({"changes"} if licence == "Apache-2.0" or "copyleft" in kinds else set())
 
 
-def refuse(report: MixReport, examples: Mapping[str, Sequence[str]]) -> None:
+def refuse(report: MixReport, examples: Mapping[str, Sequence[str]], unit: str = "rows") -> None:
     """Stop a release that the policy does not let out.
 
     Args:
         examples: question ids of rows, by licence expression; a few of each are enough.
+        unit: what is counted, in the plural.
 
     Raises:
         BadInput: there are violations; names each licence, its rows, some ids, and what to do.
@@ -219,16 +298,11 @@ def refuse(report: MixReport, examples: Mapping[str, Sequence[str]]) -> None:
         return
     total = sum(one.rows for one in report.violations)
     parts = [
-        f"{one.licence}, {one.rows} rows (such as {', '.join(examples.get(one.licence, ())[:_EXAMPLES]) or 'none'}): "
+        f"{one.licence}, {one.rows} {unit} (such as {', '.join(examples.get(one.licence, ())[:_EXAMPLES]) or 'none'}): "
         f"{one.why}"
         for one in report.violations
     ]
     raise BadInput(
-        f"{total} rows may not be published by release.licensing. {'. '.join(parts)}. Leave them out (--set "
+        f"{total} {unit} may not be published by release.licensing. {'. '.join(parts)}. Leave them out (--set "
         f"release.licensing.on_violation=exclude), put them into use_with_caution (=caution), or change what is allowed"
     )
-
-
-def counted(rows: Mapping[str, int], report: MixReport) -> Counter[str]:
-    """The licences of the rows that remain."""
-    return Counter({licence: count for licence, count in rows.items() if licence not in report.refused})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, ValidatorFunctionWrapHandler, field_validator, model_validator
 
-from tasks.settings.section import Section, with_usual
+from tasks.settings.section import Section
 
 
 class Bounds(Section):
@@ -25,6 +25,24 @@ class Bounds(Section):
                 f"reject_from {self.reject_from}"
             )
         return self
+
+    def beside(self, usual: Bounds) -> Bounds:
+        """These bounds, and the usual ones for those that nobody gave.
+
+        A usual bound yields to those given: where it would stand on the wrong side of one it moves there, so that
+        ``reject_from: 0.05`` alone lowers the caution to 0.05, and ``caution_from: 0.6`` alone raises the rejection to
+        0.6. Who wants no rejection gives ``reject_from: null``.
+        """
+        names = list(Bounds.model_fields)
+        given = self.model_dump(exclude_unset=True)
+        filled = dict(given)
+        for place, name in enumerate(names):
+            bound = getattr(usual, name)
+            if name not in given and bound is not None:
+                below = [given[other] for other in names[:place] if given.get(other) is not None]
+                above = [given[other] for other in names[place + 1 :] if given.get(other) is not None]
+                filled[name] = min([max([bound, *below]), *above])
+        return Bounds(**filled)
 
     @property
     def lowest(self) -> float | None:
@@ -70,7 +88,8 @@ class Benchmark(Section):
 class Decontamination(Section):
     """Comparison of questions, solutions and tests with benchmarks.
 
-    The defaults of the bounds are those that `python -m benchmarks.contamination` measures.
+    The defaults of the bounds are those that `python -m benchmarks.contamination` measures. Who gives one bound of a
+    way leaves its others as they are, moved only as far as the one given asks.
     """
 
     benchmarks: tuple[Benchmark, ...] = Field(
@@ -101,11 +120,12 @@ class Decontamination(Section):
         4, ge=2, description="A run or example that so many items of one benchmark hold is nobody's."
     )
 
-    @model_validator(mode="before")
+    @field_validator("words_10", "words_13", "structure", "examples", mode="wrap")
     @classmethod
-    def _other_bounds_stay(cls, values: Any) -> Any:
-        """Who gives one bound of a way leaves the others as they are."""
-        return with_usual(cls, values)
+    def _other_bounds_stay(cls, given: Any, handler: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Bounds:
+        bounds: Bounds = handler(given)
+        assert info.field_name is not None
+        return bounds.beside(cls.model_fields[info.field_name].default) if isinstance(given, dict) else bounds
 
     @model_validator(mode="after")
     def _named_apart(self) -> Self:

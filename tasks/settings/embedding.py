@@ -20,6 +20,7 @@ class EmbedderKind(StrEnum):
 
 
 _SIZES = {EmbedderKind.WORDLLAMA: (64, 128, 256), EmbedderKind.MINILM: (384,)}
+"""Each model's own size stands last."""
 
 
 class Embedder(Section):
@@ -57,3 +58,10 @@ class Embedder(Section):
             known = ", ".join(map(str, sizes))
             raise ValueError(f"dimensions is {self.dimensions}; kind {kind!r} has {known}. Choose one, or leave it out")
         return self
+
+    @property
+    def calibrated_as(self) -> str:
+        """What thresholds are calibrated by, as in ``wordllama-256``: equal whether a model's own size is given or left
+        out. Empty for models that do not come with kodforge."""
+        sizes = _SIZES.get(self.kind)
+        return f"{self.kind.value}-{self.dimensions or sizes[-1]}" if sizes else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from tasks.settings.section import Section
 
@@ -75,8 +76,23 @@ def _json_object(text: str) -> dict[str, Any]:
     return dict(json.loads(text or "{}"))
 
 
+def _without_login(url: str) -> str:
+    """A URL, which is printed and stored; what is wrong with it must not be."""
+    if re.match(r"(?:[^/?#]*//)?[^/?#]*@", url):
+        raise ValueError(
+            "base_url holds a user or password before an @, and would be printed. Leave them out, and name what holds "
+            "the key in api_key_env or api_key_block"
+        )
+    return url
+
+
+Url = Annotated[str, AfterValidator(_without_login)]
+
+
 class Server(Section):
     """What every server that is asked has: a key, a share of the requests, limits."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     api_key_env: str = Field("", description="Environment variable that holds the key. Empty: no key is sent.")
     api_key_block: str = Field("", description="Name of the Prefect Secret block that holds the key.")
@@ -98,7 +114,7 @@ class Server(Section):
 class Route(Server):
     """A further server for the same model: it takes its share, and all of it where the others fail."""
 
-    base_url: str = Field(pattern=r"^https?://", description="As in https://host/v1.")
+    base_url: Url = Field(pattern=r"^https?://", description="As in https://host/v1.")
     model: str = Field("", description="Its name for the model; empty: the same as the first server's.")
 
 
@@ -131,7 +147,7 @@ class Endpoint(Server):
     """An OpenAI-compatible endpoint."""
 
     kind: EndpointKind = EndpointKind.OPENAI
-    base_url: str = Field("", description="As in https://host/v1. Empty for `demo` and `local`.")
+    base_url: Url = Field("", description="As in https://host/v1. Empty for `demo` and `local`.")
     model: str = Field("", description="Name the endpoint knows the model by.")
     routes: tuple[Route, ...] = Field((), description="Further servers for the same model.")
     sampling: Sampling = Sampling()

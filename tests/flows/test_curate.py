@@ -126,7 +126,8 @@ def test_mix_leaves_out_what_there_is_too_much_of_and_says_why(kodforge, tmp_pat
     [
         ('{"id": "a"}\n', "row 1: column 'question' must be a text that is not empty, got None"),
         ('{"id": "a", "question": "x"}\n{"id": "a", "question": "y"}\n', "row 2: id 'a' occurs twice"),
-        ('{"id": "a", "question": "x", "quality": "good"}\n', "row 1: column 'quality' must be a number, got 'good'"),
+        ('{"id": "a", "question": "x", "quality": "good"}\n', "row 1: column 'quality' must be a finite number"),
+        ('{"id": "a", "question": "half \\ud800"}\n', "row 1: column 'question' has half of a surrogate pair"),
         ("", "has no rows"),
     ],
 )

@@ -125,7 +125,7 @@ class BenchmarkIndex:
     """All items, indexed once for any number of rows.
 
     Args:
-        items: of all benchmarks.
+        items: of all benchmarks; without any nothing is hit.
         settings: ways and bounds.
         embedder: None leaves the embedding out.
 
@@ -141,11 +141,11 @@ class BenchmarkIndex:
         names = [item.benchmark for item in items]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
         self._benchmarks = np.array([numbers[name] for name in names], np.int64)
-        made = (self._words(), self._structure(), self._examples())
+        made = (self._words(), self._structure(), self._examples()) if items else ()
         self._readings = [reading for reading in made if reading.ways]
         self._bounds = bounds_of(settings.embedding, embedder.name) if embedder else Bounds()
         self._vectors: Vectors | None = None
-        if embedder and self._bounds.lowest is not None:
+        if items and embedder and self._bounds.lowest is not None:
             # A question may be the prose alone, or all of the prompt.
             self._vectors = embedder.embed([text for item in items for text in _forms(item.prompts[0])])
         self.unreachable = self._out_of_reach()

@@ -131,13 +131,16 @@ def contradiction(left: Traits, right: Traits) -> Reason:
     return ""
 
 
-def contradicted(questions: Mapping[int, str], left: Positions, right: Positions) -> NDArray[np.bool_]:
+def contradicted(
+    questions: Mapping[int, str], left: Positions, right: Positions, seen: dict[int, Traits] | None = None
+) -> NDArray[np.bool_]:
     """Which pairs of rows are different tasks.
 
     Args:
         questions: by the rows' numbers; those of both sides at least.
+        seen: traits of rows that were looked at before; those of others are added.
     """
-    known: dict[int, Traits] = {}
+    known: dict[int, Traits] = {} if seen is None else seen
 
     def of(row: int) -> Traits:
         if row not in known:

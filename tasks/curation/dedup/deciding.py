@@ -9,23 +9,30 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.arrow import arrow_schema, values
+from tasks.arrow import arrow_schema, packed, values
 from tasks.curation.dedup.clusters import DIGEST, KINDS, Clusters, Edges, exact_edges, join
-from tasks.curation.dedup.contradiction import contradicted
+from tasks.curation.dedup.contradiction import Traits, contradicted
 from tasks.curation.dedup.near import Positions, Sets
 from tasks.curation.dedup.signed import Signed, vectors_of
 from tasks.models import GRAVITY, DuplicateDecision
 
 
 def decide(
-    signed: Signed, pairs: pa.Table, examined: pa.Table, refused: Collection[str], across_subsets: bool
+    signed: Signed,
+    pairs: pa.Table,
+    examined: pa.Table,
+    *,
+    refused: Collection[str],
+    excludes: bool,
+    across_subsets: bool,
 ) -> pa.Table:
     """A ``DuplicateDecision`` for each row, in order.
 
     Args:
         pairs: the columns of ``Edge``.
         examined: outcome and contaminated of each row.
-        refused: licences whose rows will be rejected or doubted.
+        refused: licences whose rows will be rejected, or doubted.
+        excludes: whether they are rejected.
     """
     known = signed.table(["id", "subset", "licence", "quality", "exact"])
     digests = np.array(values(known, "exact"), DIGEST)
@@ -35,13 +42,15 @@ def decide(
     if not across_subsets:
         alike = _same_subset(known, alike)
     gravity = np.array([GRAVITY.index(outcome) for outcome in values(examined, "outcome")], np.int64)
-    gravity[np.isin(np.array(values(known, "licence"), str), sorted(refused))] = 0
-    quality = np.array(values(known, "quality"), float).reshape(known.num_rows, -1)
+    objected = np.isin(np.array(values(known, "licence"), str), sorted(refused))
+    gravity[objected] = np.minimum(gravity[objected], GRAVITY.index("rejected" if excludes else "caution"))
+    quality = np.array(values(known, "quality"), float).reshape(known.num_rows, -1 if known.num_rows else 1)
+    seen: dict[int, Traits] = {}
 
     def apart(left: Positions, right: Positions) -> NDArray[np.bool_]:
         different = np.asarray(digests[left] != digests[right])
         ours, theirs = left[different], right[different]
-        different[different] = contradicted(signed.questions(ours, theirs), ours, theirs)
+        different[different] = contradicted(signed.questions(ours, theirs), ours, theirs, seen)
         return different
 
     clusters = join(known.num_rows, [repeated, alike], np.column_stack([gravity, quality]), apart)
@@ -68,7 +77,7 @@ def _similarities(signed: Signed, clusters: Clusters) -> NDArray[np.float64]:
         mine = np.flatnonzero(clusters.kind == KINDS.index(kind))
         left, right = np.searchsorted(rows, mine), np.searchsorted(rows, clusters.representative[mine])
         if kind == "near":
-            similarity[mine] = Sets.of(values(table, "shingles")).jaccard(left, right)
+            similarity[mine] = Sets.of(*packed(table, "shingles")).jaccard(left, right)
         elif len(mine):
             vectors = vectors_of(table)
             similarity[mine] = np.einsum("ij,ij->i", vectors[left], vectors[right])

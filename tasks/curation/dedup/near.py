@@ -37,10 +37,9 @@ class Sets:
         return len(self.offsets) - 1
 
     @classmethod
-    def of(cls, rows: Sequence[bytes]) -> Sets:
-        """From the bytes of each row's values."""
-        counts = np.fromiter((len(row) // 4 for row in rows), np.int64, len(rows))
-        return cls(np.frombuffer(b"".join(rows), np.uint32), np.concatenate([[0], np.cumsum(counts)]))
+    def of(cls, data: NDArray[np.uint8], sizes: Positions) -> Sets:
+        """From the bytes of all rows behind one another, and how many each has."""
+        return cls(data.view(np.uint32), np.concatenate([[0], np.cumsum(sizes // 4)]))
 
     @classmethod
     def concat(cls, parts: Sequence[Sets]) -> Sets:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks.arrow import values
+from tasks.arrow import packed, values
 from tasks.artifacts import Receipt
 from tasks.curation.dedup.near import Positions
 from tasks.curation.dedup.semantic import Vectors
@@ -47,7 +47,7 @@ class Signed:
     def take(self, rows: Positions, columns: list[str]) -> pa.Table:
         """Some columns of some rows (ascending), a block in memory at a time."""
         tables = [self._stage.table(name, columns).take(within) for name, mine, within in self.parts(rows) if len(mine)]
-        return pa.concat_tables(tables)
+        return pa.concat_tables(tables) if tables else self.table(columns).slice(0, 0)
 
     def questions(self, *rows: Positions) -> dict[int, str]:
         """The questions of some rows, by their numbers."""
@@ -62,5 +62,5 @@ class Signed:
 
 def vectors_of(table: pa.Table) -> Vectors:
     """The column ``vector`` as shape (rows, dimensions); no dimensions where nothing was embedded."""
-    halves = np.frombuffer(b"".join(values(table, "vector")), np.float16)
+    halves = packed(table, "vector")[0].view(np.float16)
     return halves.reshape(table.num_rows, -1).astype(np.float32) if table.num_rows else np.empty((0, 0), np.float32)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.arrow import arrow_schema, values
+from tasks.arrow import arrow_schema, packed, values
 from tasks.artifacts import Outcome, Receipt
 from tasks.curation.corpus import read_corpus
 from tasks.curation.dedup.clusters import DIGEST, exact_edges
@@ -47,7 +47,7 @@ def blocks_of(parts: Sequence[Receipt], rows: int) -> list[list[Receipt]]:
 
 def groups_of(blocks: int) -> int:
     """How many tasks look for the pairs of so many blocks."""
-    return max(1, min(blocks, MAX_GROUPS))
+    return min(-(-blocks // 3), MAX_GROUPS)
 
 
 def run_embedder(run: Run) -> TextEmbedder | None:
@@ -115,9 +115,9 @@ def find_near(run: Run, signatures: Sequence[Receipt], group: int, groups: int) 
             if not len(mine):
                 continue
             table = run.stage(StageName.SIGNATURES).table(name, ["bands", "shingles"]).take(within)
-            every = np.frombuffer(b"".join(values(table, "bands")), np.uint64).reshape(len(mine), -1)
+            every = packed(table, "bands")[0].view(np.uint64).reshape(len(mine), -1)
             keys.append(every[:, group::groups].copy())
-            sets.append(Sets.of(values(table, "shingles")))
+            sets.append(Sets.of(*packed(table, "shingles")))
         left, right, similarity = near_pairs(Sets.concat(sets), np.concatenate(keys), rules.jaccard)
         return _edges(signed, (distinct[left], distinct[right], similarity), "near")
 
@@ -140,8 +140,8 @@ def find_semantic(
         for (name, mine, within), placed in zip(signed.parts(distinct), placements, strict=True):
             if not len(mine):
                 continue
-            lie = values(run.stage(StageName.PLACEMENTS).table(placed.name).take(within), "cells")
-            here = np.frombuffer(b"".join(lie), np.int32).reshape(len(mine), -1)
+            lie = packed(run.stage(StageName.PLACEMENTS).table(placed.name).take(within), "cells")[0]
+            here = lie.view(np.int32).reshape(len(mine), -1)
             chosen = np.flatnonzero((here % groups == group).any(axis=1))
             if len(chosen):
                 vectors.append(vectors_of(run.stage(StageName.SIGNATURES).table(name, ["vector"]).take(within[chosen])))
@@ -182,6 +182,7 @@ def cluster_duplicates(
     edges: Sequence[Receipt],
     examinations: Sequence[Receipt],
     refused: Sequence[str],
+    excludes: bool,
 ) -> list[Receipt]:
     """Clusters over all pairs that were found; a shard of decisions for each shard of examinations.
 
@@ -189,7 +190,8 @@ def cluster_duplicates(
     will be.
 
     Args:
-        refused: licences whose rows will be rejected or doubted.
+        refused: licences whose rows will be rejected, or doubted.
+        excludes: whether they are rejected.
     """
 
     @cache
@@ -197,9 +199,15 @@ def cluster_duplicates(
         examined = pa.concat_tables(
             [run.stage(StageName.EXAMINATIONS).table(part.name, ["outcome", "contaminated"]) for part in examinations]
         )
-        pairs = pa.concat_tables([run.stage(StageName.EDGES).table(part.name) for part in edges])
-        across = run.config.curation.dedup.across_subsets
-        return decide(Signed(run, signatures), pairs, examined, frozenset(refused), across)
+        found = [run.stage(StageName.EDGES).table(part.name) for part in edges]
+        return decide(
+            Signed(run, signatures),
+            pa.concat_tables([arrow_schema(Edge).empty_table(), *found]),
+            examined,
+            refused=frozenset(refused),
+            excludes=excludes,
+            across_subsets=run.config.curation.dedup.across_subsets,
+        )
 
     receipts, start = [], 0
     for part in examinations:
@@ -210,6 +218,6 @@ def cluster_duplicates(
             table = decisions().slice(rows.start, rows.stop - rows.start)
             return Outcome(rows_in=table.num_rows, rows=table)
 
-        depends_on = [run.config.curation.dedup, sorted(refused), *signatures, *edges, *examinations]
+        depends_on = [run.config.curation.dedup, sorted(refused), excludes, *signatures, *edges, *examinations]
         receipts.append(run.stage(StageName.DUPLICATES).run_shard(part.name, DuplicateDecision, depends_on, work))
     return receipts

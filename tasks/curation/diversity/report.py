@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.settings.mix import Axis
 
 _SHOWN = 12
+_MARKUP = re.compile(r"[\\`*\[\]|~]|(?<!\w)_|_(?!\w)")
+"""What Markdown reads as more than itself; an underscore within a word it does not."""
 
 
 def entropy(counts: Mapping[str, int]) -> float:
@@ -116,5 +119,6 @@ class DiversityReport(_Part):
 
 
 def cell(text: str) -> str:
-    """A text as it can stand in a table's cell."""
-    return text.replace("|", "\\|").replace("\n", " ")
+    """A text as it can stand in a line or a table's cell of Markdown: one line that shows as it is written."""
+    plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKUP.sub(r"\\\g<0>", plain)
