@@ -53,7 +53,7 @@ lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps benchmarks/requirements.in --output-file benchmarks/requirements.txt
 
-benchmark: setup ## Measure sandbox and teachers beside their peers; takes an hour and a half, on a machine left alone
+benchmark: setup ## Measure sandbox and teachers beside their peers; takes an afternoon, on a machine left alone
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r benchmarks/requirements.txt
 	@$(BIN)/python -m benchmarks.speed
 	@$(BIN)/python -m benchmarks.breakdown
@@ -64,6 +64,9 @@ benchmark: setup ## Measure sandbox and teachers beside their peers; takes an ho
 	@$(BIN)/python -m benchmarks.teachers
 	@$(BIN)/python -m benchmarks.seeds
 	@$(BIN)/python -m benchmarks.sources
+	@$(BIN)/python -m benchmarks.calibration
+	@$(BIN)/python -m benchmarks.contamination
+	@$(BIN)/python -m benchmarks.scale
 
 clean: ## Remove .venv and the default store
 	rm -rf $(VENV) kodforge-store

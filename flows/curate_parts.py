@@ -23,7 +23,7 @@ from tasks.curation.dedup.stage import (
 from tasks.curation.files import decide_part
 from tasks.curation.report import CurationReport, report_curation
 from tasks.curation.selection import select_rows
-from tasks.curation.stage import curate_shard, examine_block
+from tasks.curation.stage import benchmark_fingerprint, curate_shard, examine_block
 from tasks.run import Run, StageName
 
 _DECIDE: dict[StageName, Task[..., Receipt]] = {StageName.TRIPLETS: curate_shard, StageName.ROWS: decide_part}
@@ -40,6 +40,7 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
     """
     excludes = run.config.release.licensing.on_violation == "exclude"
     rules, in_flight = run.config.curation, run.config.shards_in_flight
+    benchmarks = benchmark_fingerprint(run)
     blocks = blocks_of(parts, rules.dedup.block_rows)
 
     def sign(number: int) -> Chain[Receipt]:
@@ -49,7 +50,7 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
     run.finish(StageName.SIGNATURES, signatures)
 
     def examine(number: int) -> Chain[list[Receipt]]:
-        yield examine_block.submit(run, source, blocks[number], signatures[number])
+        yield examine_block.submit(run, source, blocks[number], signatures[number], benchmarks)
 
     with stage_progress(StageName.EXAMINATIONS, len(blocks)) as progress:
         examined = run_chains([examine(number) for number in range(len(blocks))], in_flight, progress)

@@ -12,6 +12,7 @@ from prefect.logging import get_run_logger
 from flows.chains import Chain, run_chains
 from flows.progress import stage_progress
 from tasks.artifacts import Receipt
+from tasks.licences.decision import check_prompts
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
 from tasks.sourcing.diversity import Repetition
@@ -28,10 +29,14 @@ def source_questions(config: BuildConfig) -> list[Receipt]:
 
     Shards are asked in waves of ``diversity.look_every`` per subset. Between two, each subset is looked at, and one
     that repeats itself asks no more.
+
+    Raises:
+        BadInput: the seeds cannot be used, or what is made of them may not be published by ``release.licensing``.
     """
     with managed(config.teachers) as teachers:
         run = Run(config=config, teachers=teachers)
         prompts = collect_all_seeds(run)
+        check_prompts(run, [shard for shards in prompts.values() for shard in shards])
         watches = {subset: Watch(run, subset) for subset in prompts}
 
         def chain(subset: str, shard: Receipt) -> Chain[Receipt]:

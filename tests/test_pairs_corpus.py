@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from benchmarks.calibration import CHEAP, DUPLICATES, FOLDER, Corpus, embedded, labelled_pairs
+from benchmarks.calibration import CHEAP, DUPLICATES, Corpus, embedded, labelled_pairs
 from tasks.curation.dedup.contradiction import contradiction, contrasts, traits
 from tasks.shingles import normalise
 

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.arrow import values
 from tasks.artifacts import Outcome, Receipt
-from tasks.curation.contamination.index import BenchmarkIndex
-from tasks.curation.contamination.reading import read_benchmarks
+from tasks.curation.contamination import BenchmarkIndex, fingerprint_of, read_benchmarks
+from tasks.curation.content.scan import content_digest
 from tasks.curation.corpus import read_corpus
 from tasks.curation.decisions import curate
 from tasks.curation.dedup.semantic import Vectors
 from tasks.curation.dedup.signed import vectors_of
 from tasks.curation.dedup.stage import run_embedder
+from tasks.curation.diversity.labels import label_digest
 from tasks.curation.examining import examine
 from tasks.curation.texts import RowTexts
 from tasks.embedding.embedder import TextEmbedder
-from tasks.licences.mix import check_mix
+from tasks.licences.decision import decide
 from tasks.models import DuplicateDecision, Examination, ReleaseRow, Triplet
 from tasks.run import Run, StageName
 from tasks.settings import Decontamination
@@ -30,8 +29,8 @@ from tasks.shards import RETRIES, report
 
 
 @lru_cache(maxsize=2)
-def _index(decontamination: str, embedder: str) -> BenchmarkIndex:
-    """One index per process and config. Both arguments are JSON, as what is cached by must be hashable."""
+def _index(decontamination: str, embedder: str, fingerprint: str) -> BenchmarkIndex:
+    """One index per process, config and content of the benchmarks; what is cached by must be hashable."""
     rules = Decontamination.model_validate_json(decontamination)
     return BenchmarkIndex(read_benchmarks(rules.benchmarks), rules, _embedders.get(embedder))
 
@@ -40,22 +39,36 @@ _embedders: dict[str, TextEmbedder] = {}
 _one_at_a_time = threading.Lock()
 
 
-def benchmark_index(run: Run) -> BenchmarkIndex:
+def benchmark_index(run: Run, fingerprint: str) -> BenchmarkIndex:
     """The benchmarks that a run is compared with, read once per process."""
     embedder = run_embedder(run)
     with _one_at_a_time:
         if embedder:
-            _embedders[embedder.name] = embedder
-        return _index(run.config.curation.decontamination.model_dump_json(), embedder.name if embedder else "")
+            _embedders[embedder.key] = embedder
+        key = embedder.key if embedder else ""
+        return _index(run.config.curation.decontamination.model_dump_json(), key, fingerprint)
+
+
+def benchmark_fingerprint(run: Run) -> str:
+    """Of all items of the benchmarks as they are now, and of the rules that they are compared by.
+
+    Raises:
+        BadInput: a benchmark cannot be read.
+    """
+    rules, embedder = run.config.curation.decontamination, run_embedder(run)
+    return fingerprint_of(read_benchmarks(rules.benchmarks), rules, embedder.key if embedder else "")
 
 
 @task(task_run_name="examine {block.name}", cache_policy=NO_CACHE, **RETRIES)
-def examine_block(run: Run, source: StageName, parts: Sequence[Receipt], block: Receipt) -> list[Receipt]:
+def examine_block(
+    run: Run, source: StageName, parts: Sequence[Receipt], block: Receipt, benchmarks: str
+) -> list[Receipt]:
     """Benchmark overlap, content and labels of each row of some shards; a shard of findings for each.
 
     Args:
         parts: the shards that were signed together.
         block: their signatures, which hold the vectors.
+        benchmarks: the fingerprint of what rows are compared with.
     """
     rules = run.config.curation
 
@@ -76,9 +89,9 @@ def examine_block(run: Run, source: StageName, parts: Sequence[Receipt], block: 
             ]
             every = vectors()
             mine = None if every is None or not rows else every[places]
-            return Outcome.of(examine(rows, mine, benchmark_index(run), rules.content))
+            return Outcome.of(examine(rows, mine, benchmark_index(run, benchmarks), rules.content))
 
-        depends_on = [rules.decontamination, rules.content, rules.embedder, part, block]
+        depends_on = [benchmarks, rules.content, content_digest(), label_digest(), part, block]
         receipts.append(run.stage(StageName.EXAMINATIONS).run_shard(part.name, Examination, depends_on, work))
     return receipts
 
@@ -111,10 +124,6 @@ def curate_shard(
 
 def refused_licences(run: Run, parts: Sequence[Receipt]) -> dict[str, str]:
     """Licences of a run's triplets that the policy rejects or doubts, and why; none where it refuses to publish."""
-    policy = run.config.release.licensing
-    if policy.on_violation == "refuse":
+    if run.config.release.licensing.on_violation == "refuse":
         return {}
-    counts: Counter[str] = Counter()
-    for part in parts:
-        counts.update(values(run.stage(StageName.TRIPLETS).table(part.name, ["licence"]), "licence"))
-    return check_mix(counts, policy).refused
+    return decide(run, parts).refused

@@ -87,7 +87,10 @@ def collect_tries(
 
 def licence_of(question: Question) -> str:
     """SPDX expression over the licences of a question's seeds."""
-    return " AND ".join(sorted({seed.source.licence for seed in question.seeds}))
+    found = sorted({seed.source.licence for seed in question.seeds})
+    if len(found) == 1:
+        return found[0]
+    return " AND ".join(f"({one})" if " OR " in one else one for one in found)  # AND binds closer than OR
 
 
 @dataclass(frozen=True)

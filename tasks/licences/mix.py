@@ -208,8 +208,9 @@ def as_published(decided: MixReport, counts: Mapping[str, int], policy: Licensin
         pairs = _with_release(every, rules.release)
     else:
         pairs = {(left, right): _pair(left, right) for left, right in combinations(every, 2)}
+    doubted = [one for one in decided.violations if one.licence in used]
     return MixReport(
-        tuple(Violation(one.licence, counts[one.licence], one.why) for one in decided.violations if one.licence in used),
+        tuple(Violation(one.licence, counts[one.licence], one.why) for one in doubted),
         tuple(pairs[key] for key in sorted(pairs)),
         obligations(every),
         used,

@@ -26,6 +26,7 @@ _TEXTS = re.compile(r"(licen[cs]e|copying|notice|unlicense)([-._]\w+)*", re.IGNO
 """Names of files that hold a licence or what it asks to be kept."""
 _COPYRIGHT = re.compile(r"^\W*(copyright\s+(\(c\)|©|\d{4}).{3,120})$", re.IGNORECASE | re.MULTILINE)
 _MOST_COPYRIGHTS = 5
+_SPDX = re.compile(r"(?!(LicenseRef|DocumentRef)-)[\w.+-]+")
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}(-dirty)?")
 _HUB_AS_IS = re.compile(
@@ -99,9 +100,9 @@ def attribution(credited: Credits, report: MixReport, policy: Licensing, title: 
     name of the folder or file only.
     """
     files: dict[str, bytes] = {}
-    lines = [f"# Attribution: {title}", ""]
+    lines = [f"# Attribution: {_cell(title)}", ""]
     if policy.release:
-        lines += [f"The data set is published under **{policy.release}**.", ""]
+        lines += [f"The data set is published under **{_cell(policy.release)}**.", ""]
     lines += [
         "Its questions were made by a language model from the sources below, and its solutions and tests for these "
         "questions; no source endorses it. Every row names its own sources in `lineage.sources` and the licences over "
@@ -129,15 +130,16 @@ def _shown(version: str) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that stays within one cell of a Markdown table."""
-    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+    """A text that stays text within one line or one cell of a table of Markdown."""
+    return re.sub(r"([\\|`*\[\]])", r"\\\1", " ".join(text.split())).replace("<", "&lt;")
 
 
 def _of_source(source: Source, files: dict[str, bytes]) -> list[str]:
-    lines = ["", f"### {_cell(source.origin)} {_shown(source.version)} ({source.licence})", ""]
+    heading = f"{source.origin} {_shown(source.version)} ({source.licence})"
+    lines = ["", f"### {_cell(heading)}", ""]
     names = _names(source.licence)
     asked = ", ".join(obligations(names)) or "nothing"
-    known = [f"[{name}](https://spdx.org/licenses/{name}.html)" for name in names if not name.startswith("LicenseRef-")]
+    known = [f"[{name}](https://spdx.org/licenses/{name}.html)" for name in names if _SPDX.fullmatch(name)]
     lines.append(f"- Licence: {', '.join(known) or 'not known'}; asks for: {asked}")
     package = _package(source)
     if package is None:
@@ -147,13 +149,13 @@ def _of_source(source: Source, files: dict[str, bytes]) -> list[str]:
             lines.append(f"- Commit: {source.version}")
         return lines
     if package.url:
-        lines.append(f"- Package: {package.url}")
+        lines.append(f"- Package: {_cell(package.url)}")
     if package.authors:
         lines.append(f"- Authors: {_cell(package.authors)}")
     lines += [f"- {_cell(one)}" for one in package.copyrights]
     files |= {f"{FOLDER}/{name}": text for name, text in package.texts.items()}
     if package.texts:
-        lines.append(f"- Licence texts: {', '.join(f'`{FOLDER}/{name}`' for name in sorted(package.texts))}")
+        lines.append(f"- Licence texts: {', '.join(_cell(f'{FOLDER}/{name}') for name in sorted(package.texts))}")
     return lines
 
 
@@ -166,9 +168,9 @@ def _owed(report: MixReport) -> list[str]:
         return []
     lines = ["", "## What the licences ask of you who pass the rows on", ""]
     for kind, licences in report.obligations.items():
-        lines.append(f"- **{kind}** ({', '.join(licences)}): {OBLIGATIONS[kind]}")
+        lines.append(f"- **{kind}** ({_cell(', '.join(licences))}): {OBLIGATIONS[kind]}")
     for expression, taken in sorted(report.taken.items()):
-        lines.append(f"- Of {expression}, {' and '.join(taken)} was taken.")
+        lines.append(f"- Of {_cell(expression)}, {_cell(' and '.join(taken))} was taken.")
     return lines
 
 
@@ -179,7 +181,8 @@ def _open(report: MixReport) -> list[str]:
         return []
     lines = ["", "## Licences that are not known to go together", "", "| licence | with | verdict | why |"]
     lines.append("|---|---|---|---|")
-    lines += [f"| {pair.left} | {pair.right} | {pair.verdict} | {_cell(pair.why)} |" for pair in doubtful]
+    rows = [(pair.left, pair.right, pair.verdict, pair.why) for pair in doubtful]
+    lines += [f"| {' | '.join(map(_cell, row))} |" for row in rows]
     return lines
 
 

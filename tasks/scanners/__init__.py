@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import cached_property
 
 _SHOWN = 4
 """Characters of a secret that are shown at most; never more than a quarter of it."""
@@ -23,3 +26,18 @@ class Found:
     def masked(self) -> str:
         """The first characters and the length."""
         return f"{self.value[: min(_SHOWN, len(self.value) // 4)]}… ({len(self.value)} characters)"
+
+
+class Lines:
+    """Which line of a text a place is in; the lines are counted once, when they are first asked for."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _breaks(self) -> list[int]:
+        return [match.start() for match in re.finditer("\n", self._text)]
+
+    def at(self, place: int) -> int:
+        """The line, 1-based, of a character, 0-based."""
+        return bisect_left(self._breaks, place) + 1

@@ -14,7 +14,7 @@ from typing import Any
 from phonenumbers import Leniency, PhoneNumberMatcher
 
 from tasks.errors import BadInput
-from tasks.scanners import Found
+from tasks.scanners import Found, Lines
 
 EMAIL = "email address"
 PHONE = "phone number"
@@ -39,21 +39,23 @@ def find_emails(text: str) -> Iterator[Found]:
     """Addresses that somebody may have; not those of RFC 2606, and not the ones of a repository (``git@…``)."""
     if "@" not in text:
         return
+    lines = Lines(text)
     for match in _EMAIL.finditer(text):
         is_login = _LOGIN.search(text[max(0, match.start() - _LONGEST_LOGIN) : match.start()])
         if match["name"] != "git" and not is_login and not _NOBODY.search(match["domain"].lower()):
-            yield Found(text.count("\n", 0, match.start()) + 1, EMAIL, match[0])
+            yield Found(lines.at(match.start()), EMAIL, match[0])
 
 
 def find_phones(text: str) -> Iterator[Found]:
     """Numbers with a country's code that are valid by its plan; without the code any long number would be one."""
     if "+" not in text:
         return
+    lines = Lines(text)
     for dialled in _DIALLED.finditer(text):
         for match in PhoneNumberMatcher(dialled[0], None, leniency=Leniency.VALID):
             number = match.number
             if not _FICTIONAL.fullmatch(f"{number.country_code}{number.national_number}"):
-                yield Found(text.count("\n", 0, dialled.start()) + 1, PHONE, match.raw_string)
+                yield Found(lines.at(dialled.start()), PHONE, match.raw_string)
 
 
 def check_presidio() -> None:
@@ -79,9 +81,10 @@ def _recognizers() -> tuple[Any, ...]:
 
 def find_accounts(text: str) -> Iterator[Found]:
     """Numbers of cards and bank accounts with a right check digit; needs Presidio."""
+    lines = Lines(text)
     for recognizer in _recognizers():
         for match in recognizer.analyze(text, recognizer.supported_entities, None) or []:
             is_fraction = match.entity_type == "CREDIT_CARD" and re.search(r"[\d.]$", text[: match.start])
             if match.score >= _SURE and not is_fraction:
                 kind = match.entity_type.replace("_", " ").lower()
-                yield Found(text.count("\n", 0, match.start) + 1, kind, text[match.start : match.end])
+                yield Found(lines.at(match.start), kind, text[match.start : match.end])

@@ -26,7 +26,7 @@ RANDOM = ("Base64 High Entropy String", "Hex High Entropy String")
 ADDRESS = "Public IP (ipv4)"
 LOGIN = "Basic Auth Credentials"
 
-_KEYS = r"secret|passw(?:or)?d|passphrase|pwd|(?:api|encryption|signing|master|session)_?key"
+_KEYS = r"secret|passw(?:or)?d|passphrase|pwd|(?:api|encryption|signing|master|session)[_-]?key"
 _GIVEN = re.compile(
     rf"""(?i)(?:(?:{_KEYS}|token|credential)\w*['"]?\s*(?::\s*[\w.\[\] |]{{1,40}}=|[:=,])|(?:{_KEYS})\w*\s*[=!]=)"""
     r"""\s*[bfru]{0,2}(?P<quote>['"])(?P<value>[^'"\s]{8,})(?P=quote)"""
@@ -47,6 +47,21 @@ _ISSUERS = {
 }
 """Tokens of issuers, and kinds of keys, that detect-secrets 1.5 does not know."""
 _BEARER = re.compile(r"\bBearer (?P<value>[\w.~+/-]{20,})")
+_BEGINS = r"(?:(?<![\w-])|(?<=\\[nr]))"
+"""Of a header's name: after an escaped line break too."""
+_HEADERS = (
+    re.compile(
+        rf"""(?i){_BEGINS}(?:proxy-)?authorization['"]?\s{{0,9}}[:=,]\s{{0,9}}[bfru]{{0,2}}['"]?"""
+        r"""(?:bearer|token|api-?key)\s{1,9}(?P<value>[\w.~+/=-]{8,})"""
+    ),
+    re.compile(rf"(?i){_BEGINS}x-(?:api-?key|(?:auth|access)-?token)\s{{0,9}}:\s{{0,9}}(?P<value>[\w.~+/=-]{{8,}})"),
+)
+"""Headers that are written out with what they authorise by."""
+_CURL = re.compile(
+    r"""(?<![\w-])curl(?![\w-]).{0,500}?[\s'"](?:(?:-u|-U)[\s,'"\\]{0,9}|--(?:proxy-)?user[\s,='"\\]{1,9})"""
+    r"""[\w.@+-]{1,100}:(?P<value>[^\s'"\\]{2,})"""
+)
+"""The login of a curl command, in one line or as a list of arguments."""
 _DIGEST = re.compile(r"(?i)checksum|sha\d|md5|digest|hash")
 _LONGEST = 2000
 """Characters of a line that are read at once: patterns with several repetitions take ever longer on more."""
@@ -58,10 +73,10 @@ _ASSIGNED = re.compile(r"(?i)(?:key|pwd|pw|password|pass|token)$")
 _ISSUED = re.compile(
     r"AKC|AP[\dABCDEF][A-Za-z0-9]{8}|(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[0-9A-Z]{16}|AccountKey|gh[pousr]_|gl[a-z]+-"
     r"|GR1348941|eyJ|-us\d|_authToken|T3BlbkFJ|^PRIVATE$|PuTTY|pypi-Ag|SG$|[xX][oO][xX]|^[hH][oO][oO][kK][sS]$|sq0csp-"
-    r"|[rs]k_live_|(?:AC|SK)[a-z0-9]{32}|^[bB]earer$"
+    r"|[rs]k_live_|(?:AC|SK)[a-z0-9]{32}|^[bB]earer$|^curl$|(?i:authorization$|x-(?:api-?key|(?:auth|access)-?token)$)"
     rf"|{'|'.join(pattern.pattern for pattern in _ISSUERS.values() if ' ' not in pattern.pattern)}"
 )
-"""What tokens begin with that detect-secrets knows the issuer of."""
+"""What tokens begin with that detect-secrets knows the issuer of, and what stands before a header's or curl's login."""
 _ANCHORED = (
     ("'", re.compile(r"'(?:[0-9a-fA-F]{9,}|[\w+/=-]{23,})'")),
     ('"', re.compile(r'"(?:[0-9a-fA-F]{9,}|[\w+/=-]{23,})"')),
@@ -75,6 +90,8 @@ Quoted runs are as long as a string must be for its Shannon entropy to pass the 
 23 of 65 for 4.5.
 """
 _LONG = re.compile(r"[\w-]{24}")
+_MANY = 500
+"""Names that are looked for one by one; with more of them in a text, all of its lines are read."""
 _QUOTE = re.compile(r"""['"`]""")
 
 
@@ -120,11 +137,13 @@ def find_secrets(
 
 def _possible(text: str, lines: list[str], as_config: bool, tokens: Mapping[str, Marks]) -> set[int]:
     """Numbers of the lines, 0-based, that a plugin may object to."""
+    names: dict[str, Marks] = {token: why for token, why in tokens.items() if why & {"issued", "named", "assigned"}}
+    if len(names) > _MANY:
+        return set(range(len(lines)))
     offsets: list[int] = []
     for sign, pattern in _ANCHORED:
         if sign in text:
             offsets += [match.start() for match in pattern.finditer(text)]
-    names: dict[str, Marks] = {token: why for token, why in tokens.items() if why & {"issued", "named", "assigned"}}
     for token, why in names.items():
         if "issued" in why or as_config:
             offsets += _places(text, token)
@@ -175,9 +194,13 @@ def _of_line(line: str, as_config: bool) -> Iterator[tuple[str, str]]:
     for kind, pattern in _ISSUERS.items():
         for match in pattern.finditer(line):
             yield kind, match[0]
-    for pattern in (_GIVEN, _BEARER):
+    for pattern in (_GIVEN, _BEARER, *_HEADERS):
         for match in pattern.finditer(line):
             yield KEYWORD, match["value"]
+    for match in _CURL.finditer(line):
+        value = match["value"]
+        if not (heuristic.is_templated_secret(value) or heuristic.is_prefixed_with_dollar_sign(value)):
+            yield LOGIN, value
 
 
 def _is_harmless(kind: str, value: str, line: str, plugin: Any) -> bool:

@@ -33,6 +33,7 @@ class BuildConfig(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        hide_input_in_errors=True,
         json_schema_extra=without_defaults,
     )
 

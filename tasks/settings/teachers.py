@@ -6,9 +6,9 @@ import json
 import re
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from tasks.settings.section import Section
 
@@ -76,17 +76,8 @@ def _json_object(text: str) -> dict[str, Any]:
     return dict(json.loads(text or "{}"))
 
 
-def _without_login(url: str) -> str:
-    """A URL, which is printed and stored; what is wrong with it must not be."""
-    if re.match(r"(?:[^/?#]*//)?[^/?#]*@", url):
-        raise ValueError(
-            "base_url holds a user or password before an @, and would be printed. Leave them out, and name what holds "
-            "the key in api_key_env or api_key_block"
-        )
-    return url
-
-
-Url = Annotated[str, AfterValidator(_without_login)]
+_LOGIN = re.compile(r"\s*(?:[^/?#]*//)?[^/?#]*@")
+"""The user and password of a URL."""
 
 
 class Server(Section):
@@ -102,6 +93,18 @@ class Server(Section):
         32, ge=1, le=4096, description="Requests in flight per process, at most; fewer where the server is overrun."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_login_in_its_url(cls, values: Any) -> Any:
+        """Refused before any other look at the URL, whose message would show it."""
+        url = values.get("base_url") if isinstance(values, dict) else None
+        if isinstance(url, str) and _LOGIN.match(url):
+            raise ValueError(
+                "base_url holds a user or password before an @, and would be printed. Leave them out, and name what "
+                "holds the key in api_key_env or api_key_block"
+            )
+        return values
+
     @model_validator(mode="after")
     def _has_one_key(self) -> Self:
         if self.api_key_env and self.api_key_block:
@@ -114,7 +117,7 @@ class Server(Section):
 class Route(Server):
     """A further server for the same model: it takes its share, and all of it where the others fail."""
 
-    base_url: Url = Field(pattern=r"^https?://", description="As in https://host/v1.")
+    base_url: str = Field(pattern=r"^https?://", description="As in https://host/v1.")
     model: str = Field("", description="Its name for the model; empty: the same as the first server's.")
 
 
@@ -147,7 +150,7 @@ class Endpoint(Server):
     """An OpenAI-compatible endpoint."""
 
     kind: EndpointKind = EndpointKind.OPENAI
-    base_url: Url = Field("", description="As in https://host/v1. Empty for `demo` and `local`.")
+    base_url: str = Field("", description="As in https://host/v1. Empty for `demo` and `local`.")
     model: str = Field("", description="Name the endpoint knows the model by.")
     routes: tuple[Route, ...] = Field((), description="Further servers for the same model.")
     sampling: Sampling = Sampling()

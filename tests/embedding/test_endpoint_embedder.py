@@ -386,3 +386,14 @@ def test_the_file_of_answers_may_be_of_before_there_were_vectors(tmp_path):
     with embedding_server() as server:
         matrix = connect(server.url, tmp_path).embed(TEXTS)
     np.testing.assert_allclose(matrix, expected(TEXTS), atol=ROUNDING)
+
+
+def test_the_key_tells_what_decides_a_vector_without_a_server(tmp_path):
+    url = "http://127.0.0.1:9/v1"
+    keys = [
+        connect(url, tmp_path, **options).key
+        for options in ({}, {"dimensions": 8}, {"extra_body": '{"task": "code"}'}, {"extra_body": '{"task": "text"}'})
+    ]
+    assert len(set(keys)) == 4
+    same = connect("http://127.0.0.1:10/v1", tmp_path / "elsewhere", batch_size=3, timeout_s=9)
+    assert same.key == keys[0]

@@ -223,3 +223,28 @@ def test_a_model_that_cannot_be_loaded_is_named(tmp_path, monkeypatch):
     embedder = embedder_of(settings, Teachers(), str(tmp_path / "answers.sqlite"), Purpose())
     with pytest.raises(BadInput, match="cannot be loaded"):
         embedder.embed(TEXTS)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("wordllama", 256), ("minilm", 384)])
+def test_a_models_own_size_is_the_same_as_none(tmp_path, kind, size):
+    unset, own = Embedder(kind=kind), Embedder(kind=kind, dimensions=size)
+    assert unset.calibrated_as == own.calibrated_as == f"{kind}-{size}"
+    left_out, given = packaged(kind, tmp_path), packaged(kind, tmp_path, dimensions=size)
+    assert left_out.name == given.name == unset.calibrated_as
+    assert left_out.key == given.key
+
+
+def test_other_sizes_and_models_are_calibrated_as_something_else():
+    assert Embedder(dimensions=64).calibrated_as == "wordllama-64"
+    assert Embedder(kind="endpoint", dimensions=256).calibrated_as == ""
+    assert Embedder(kind="sentence_transformers", model="wordllama-256").calibrated_as == ""
+
+
+@pytest.mark.parametrize("url", ["http://user:kettle77@host/v1", "https://kettle77@host", "user:kettle77@host/v1"])
+@pytest.mark.parametrize("where", ["endpoint", "route"])
+def test_a_login_in_a_url_is_refused_and_not_repeated(url, where):
+    routes = [{"base_url": url}] if where == "route" else []
+    with pytest.raises(ValidationError, match="api_key_env or api_key_block") as raised:
+        Endpoint(base_url=url if where == "endpoint" else "http://host/v1", model="m", routes=routes)
+    assert "kettle77" not in str(raised.value)
+    assert Endpoint(base_url="http://host/v1?of=a@b", model="m")

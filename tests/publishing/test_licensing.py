@@ -90,6 +90,34 @@ def test_without_one_the_rarer_of_two_that_do_not_go_together_is_the_violation()
     assert list(check_mix({**counts, "GPL-2.0-only": 30}, Licensing()).refused) == ["Apache-2.0"]
 
 
+@pytest.mark.parametrize("counts", [(10, 2), (2, 10)])
+@pytest.mark.parametrize(
+    ("one", "choice", "taken"),
+    [
+        ("Apache-2.0", "GPL-2.0-only OR GPL-3.0-only", "GPL-3.0-only"),
+        ("Apache-2.0", "GPL-3.0-only OR GPL-2.0-only", "GPL-3.0-only"),
+        ("GPL-2.0-only", "GPL-2.0-only OR GPL-3.0-only", "GPL-2.0-only"),
+    ],
+)
+def test_of_a_choice_what_goes_with_the_other_rows_is_taken(one, choice, taken, counts):
+    report = check_mix(dict(zip((one, choice), counts, strict=True)), Licensing())
+    assert report.violations == ()
+    assert report.taken == {choice: (taken,)}
+
+
+def test_a_costlier_choice_is_taken_where_the_cheapest_does_not_go_with_what_is_kept():
+    report = check_mix({"GPL-2.0-only": 9, "Apache-2.0 OR GPL-2.0-only": 2, "MIT": 1}, Licensing())
+    assert report.violations == ()
+    assert report.taken == {"Apache-2.0 OR GPL-2.0-only": ("GPL-2.0-only",)}
+
+
+def test_a_choice_goes_with_what_its_own_row_is_bound_by():
+    expression = "Apache-2.0 AND (GPL-2.0-only OR GPL-3.0-only)"
+    report = check_mix({expression: 1}, Licensing())
+    assert report.violations == ()
+    assert report.taken == {expression: ("Apache-2.0", "GPL-3.0-only")}
+
+
 def test_what_a_row_itself_joins_must_go_together():
     report = check_mix({"Apache-2.0 AND GPL-2.0-only": 1}, Licensing())
     assert list(report.refused) == ["Apache-2.0 AND GPL-2.0-only"]
@@ -183,6 +211,20 @@ def test_a_name_cannot_leave_its_cell():
     credited.add(_rows(("Own_Code", "MIT", [("a | b\n# <script>", "", "MIT")])))
     made = attribution(credited, check_mix(credited.licences, Licensing()), Licensing(), "Triplets")
     assert "| a \\| b # &lt;script> | not told | MIT | 1 | 1 of Own_Code |" in made.text
+
+
+def test_no_name_becomes_markup():
+    hostile = "1.0\n\n## Approved <b>by</b> ![x](https://evil.example/x.png) `code` **bold**"
+    credited = Credits()
+    credited.add(_rows(("Own_Code", "MIT", [(hostile, hostile, "MIT")])))
+    text = attribution(credited, check_mix(credited.licences, Licensing()), Licensing(), f"Mine {hostile}").text
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert [line.split(" ")[0] for line in headings] == ["#", "##", "###", "##"]
+    assert "Approved" in headings[0] and headings[2].count("Approved") == 2
+    assert "<b>" not in text
+    told = [line for line in text.splitlines() if "Approved" in line]
+    assert len(told) == 3
+    assert not any(re.search(r"(?<!\\)[\[\]`*]", line) for line in told)
 
 
 @pytest.mark.parametrize(

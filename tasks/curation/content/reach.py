@@ -8,6 +8,7 @@ The lists of functions that start programs or run data are Bandit's (PyCQA, Apac
 from __future__ import annotations
 
 import ast
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from bandit.blacklists.calls import gen_blacklist
 from bandit.plugins.injection_shell import gen_config
 
 from tasks.curation.content.names import Names, argument, calls, literal_place
+from tasks.scanners.telling import may_be_told
 from tasks.scanners.tokens import Marks
 from tasks.syntax import UNREADABLE, parse
 
@@ -53,6 +55,10 @@ _SAVES = re.compile(r"\.(?:to_(?:csv|json|pickle|parquet|excel|html|feather|hdf|
 _RUNS_CODE = frozenset({"eval", "exec", "builtins.eval", "builtins.exec", "yaml.unsafe_load", "yaml.full_load"})
 _OWN_DATA = re.compile(r"\.dumps\(\)$")
 
+_PATH = re.compile(r"[/\\~]|\.\.|[A-Za-z]:")
+_MASKED = "…"
+_MOST_SHOWN = 80
+
 _ERASES = re.compile(r"(?:rm|rmdir|unlink|shred|del|erase|rd|mkfs\S*|wipefs)$")
 _CONNECTS = re.compile(r"(?:curl|wget|nc|ncat|ssh|scp|sftp|rsync|ftp|telnet|ping)$")
 
@@ -74,7 +80,10 @@ _NONE: Marks = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """One place where code reaches out: the rule, the line, 1-based, and the call in words."""
+    """One place where code reaches out: the rule, the line, 1-based, and the call in words.
+
+    Of what the call is given only paths are told, and these only where no scanner takes them for something secret.
+    """
 
     rule: str
     line: int
@@ -110,7 +119,8 @@ def reaches(source: str) -> list[Reach]:
         found = {reach for call in calls(nodes) for reach in _of_call(call, names.qualified(call.func), names)}
     except UNREADABLE:
         return []
-    return sorted(found, key=lambda reach: (reach.line, reach.rule, reach.what))
+    told = {reach if may_be_told(reach.what) else replace(reach, what=_MASKED) for reach in found}
+    return sorted(told, key=lambda reach: (reach.line, reach.rule, reach.what))
 
 
 def _of_call(call: ast.Call, name: str, names: Names) -> Iterator[Reach]:
@@ -178,8 +188,27 @@ def _deletion(call: ast.Call, name: str, target: ast.expr, names: Names) -> Iter
 
 
 def _shown(rule: str, call: ast.Call, name: str, target: ast.expr) -> Reach:
-    shown = ast.unparse(target)
-    return Reach(rule, call.lineno, f"{name}({shown[:80]})")
+    try:
+        shown = ast.unparse(_Masking().visit(copy.deepcopy(target)))
+    except RecursionError:  # copying goes deeper than parsing does
+        shown = _MASKED
+    return Reach(rule, call.lineno, f"{name}({shown[:_MOST_SHOWN]})")
+
+
+class _Masking(ast.NodeTransformer):
+    """Leaves of texts that are written out in code only paths."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.Constant:
+        match node.value:
+            case str(text):
+                return ast.Constant(_path_or_mask(text))
+            case bytes():
+                return ast.Constant(_MASKED)
+        return node
+
+
+def _path_or_mask(text: str) -> str:
+    return text if _PATH.search(text) and may_be_told(text) else _MASKED
 
 
 def _writes(call: ast.Call, position: int) -> bool:
@@ -194,15 +223,16 @@ def _of_command(call: ast.Call, name: str) -> Iterator[Reach]:
     for words in _commands(argument(call, 0, "args", "cmd", "command")):
         program = words[0].rpartition("/")[2] if words else ""
         rest = [word for word in words[1:] if not word.startswith("-")]
-        shown = f"{name}({' '.join(words)[:80]})"
         if _ERASES.match(program) or ("-delete" in words and program == "find"):
+            paths = " ".join([program, *map(_path_or_mask, rest)])
+            shown = f"{name}({paths[:_MOST_SHOWN]})"
             places = {"outside" if "*" in word else literal_place(word) for word in rest if word != "…"}
             if "outside" in places:
                 yield Reach("deletes_files", call.lineno, shown)
             elif "…" in rest or not rest:
                 yield Reach("deletes_unknown", call.lineno, shown)
         if _CONNECTS.match(program) or words[:2] in (["git", "clone"], ["pip", "install"]):
-            yield Reach("network", call.lineno, shown)
+            yield Reach("network", call.lineno, f"{name}({program} {_MASKED})")
 
 
 def _commands(node: ast.expr | None) -> Iterator[list[str]]:

@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tasks.curation.content.allowed import is_anybody, is_test_value, offensive_in, offensive_marks
 from tasks.curation.content.reach import code_marks, reaches
+from tasks.curation.digests import digest_of
 from tasks.curation.texts import RowTexts
 from tasks.models import ContentFinding, Outcome, Part
-from tasks.scanners import Found, secrets
+from tasks.scanners import Found, Lines, secrets
 from tasks.scanners.personal import find_emails, find_phones
+from tasks.scanners.telling import may_be_told
 from tasks.scanners.tokens import Marks, TokenFilter
 from tasks.settings.content import Content, Reaction
+from tasks.syntax import MOST_READ
 
 _OUTCOMES: Mapping[Reaction, Outcome] = {"note": "noted", "caution": "caution", "reject": "rejected"}
 _ABOUT_NETWORKS = re.compile(
@@ -20,11 +23,19 @@ _ABOUT_NETWORKS = re.compile(
     r"clients?|fetch\w*|crawl\w*|scrap(e|ing|er)\w*|ping|ports?|hosts?|rest|online)\b"
 )
 _RANDOM_LETTERS = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w+/=.~-]{16,}")
+_LIBRARIES = ("bandit", "better-profanity", "detect-secrets", "phonenumbers")
+_TOKEN = re.compile(r"[\w-]+")
 _MOST = 20
 """Findings of one rule in one part that are told; the rest are like them."""
 
 _Finding = tuple[str, int, str]
 """Rule, line and evidence."""
+
+
+def content_digest() -> str:
+    """A short hash of what decides beside the settings: the rules, the words let pass, and the scanners' versions."""
+    rules = digest_of("tasks.curation.content", (".py", ".yaml"), _LIBRARIES)
+    return f"{rules}{digest_of('tasks.scanners', ('.py',))}"
 
 
 def _marks(token: str) -> Marks:
@@ -37,8 +48,8 @@ _tokens = TokenFilter(_marks)
 def scan(rows: Sequence[RowTexts], settings: Content) -> list[list[ContentFinding]]:
     """What each row's texts hold, by part and line; rules that are to be ignored find nothing.
 
-    Code is looked at in ``solution`` and ``test`` and never executed; the question is read as prose. About 2,500 rows a
-    second and core.
+    Code is looked at in ``solution`` and ``test`` and never executed; the question is read as prose. Of a text the
+    first ``MOST_READ`` characters are read. About 2,500 rows a second and core.
     """
     return [list(_of_row(row, settings)) for row in rows]
 
@@ -47,7 +58,7 @@ def _of_row(row: RowTexts, settings: Content) -> Iterator[ContentFinding]:
     parts: tuple[tuple[Part, str], ...] = (("question", row.question), ("solution", row.solution), ("test", row.test))
     for part, text in parts:
         told: dict[str, int] = {}
-        for rule, line, evidence in sorted(set(_of_text(text, part != "question"))):
+        for rule, line, evidence in sorted(set(_of_text(text[:MOST_READ], part != "question"))):
             reaction: Reaction = getattr(settings, rule)
             told[rule] = told.get(rule, 0) + 1
             if reaction == "ignore" or told[rule] > _MOST:
@@ -106,11 +117,15 @@ def _is_random(value: str) -> bool:
 
 
 def _offensive(text: str, tokens: Mapping[str, Marks]) -> Iterator[_Finding]:
-    for token in (token for token, why in tokens.items() if "offensive" in why):
-        words = ", ".join(offensive_in(token))
-        for match in re.finditer(rf"(?<![\w-]){re.escape(token)}(?![\w-])", text):
-            yield (
-                "offensive",
-                text.count("\n", 0, match.start()) + 1,
-                f"{words} in {token!r}" if words != token else words,
-            )
+    told = {token: _offence(token) for token, why in tokens.items() if "offensive" in why}
+    if not told:
+        return
+    lines = Lines(text)
+    for match in _TOKEN.finditer(text):
+        if match[0] in told:
+            yield "offensive", lines.at(match.start()), told[match[0]]
+
+
+def _offence(token: str) -> str:
+    words = ", ".join(offensive_in(token))
+    return f"{words} in {token!r}" if words != token and may_be_told(token) else words

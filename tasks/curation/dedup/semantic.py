@@ -15,8 +15,8 @@ from tasks.curation.dedup.near import Pairs, Positions
 from tasks.settings import Dedup, Embedder
 
 Vectors = NDArray[np.float32]
-COSINES = {"wordllama": 0.89, "minilm": 0.87}
-"""Thresholds that `benchmarks.calibration` found, by kind of embedder with all its dimensions."""
+COSINES = {"wordllama-256": 0.89, "minilm-384": 0.87}
+"""Thresholds that `benchmarks.calibration` found, by embedder."""
 KODCODE_COSINE = 0.95
 """For an embedder that was not calibrated (Xu et al. 2025, section 3.1: squared L2 below 0.1)."""
 CELL_ROWS = 1000
@@ -33,7 +33,7 @@ def cosine_threshold(rules: Dedup, embedder: Embedder) -> float:
     """Cosine from which two questions are semantic duplicates."""
     if rules.cosine is not None:
         return rules.cosine
-    return KODCODE_COSINE if embedder.dimensions else COSINES.get(embedder.kind, KODCODE_COSINE)
+    return COSINES.get(embedder.calibrated_as, KODCODE_COSINE)
 
 
 def cells_for(rows: int) -> int:

@@ -68,7 +68,7 @@ def sign_block(run: Run, source: StageName, block: int, parts: Sequence[Receipt]
         return Outcome(rows_in=rows.num_rows, rows=sign(rows, rules.dedup, embedder))
 
     signed_by = [rules.dedup.jaccard, rules.dedup.permutations, rules.dedup.across_subsets]
-    depends_on = [*signed_by, rules.embedder, embedder.name if embedder else None, *parts]
+    depends_on = [*signed_by, embedder.key if embedder else None, *parts]
     return report(run.stage(StageName.SIGNATURES).run_shard(f"block-{block:05d}", Signature, depends_on, work))
 
 

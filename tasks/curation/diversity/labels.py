@@ -6,6 +6,7 @@ import re
 
 import py3langid
 
+from tasks.curation.digests import digest_of
 from tasks.curation.diversity.lexicon import lexicon
 from tasks.curation.diversity.programs import read_program
 from tasks.models import Labels
@@ -21,6 +22,13 @@ _PLAINLY = 0.06
 _MARGIN = 25
 """By how much the score of another language must exceed that of English: below it, short technical texts are
 mistaken."""
+
+
+def label_digest() -> str:
+    """A short hash of what decides: the lexicon, the code that reads rows, and the model of languages."""
+    return digest_of(
+        "tasks.curation.diversity", ("labels.py", "lexicon.py", "lexicon.yaml", "programs.py"), ("py3langid",)
+    )
 
 
 def language(question: str) -> str:

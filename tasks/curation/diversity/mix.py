@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tasks.curation.diversity.axes import COLUMNS, Coded, coded, frame_of, known_values
 from tasks.curation.diversity.integer_program import Counts, Program, allot
 from tasks.curation.diversity.measures import row_hashes
-from tasks.curation.diversity.report import cell
+from tasks.curation.diversity.report import cell as table_cell
 from tasks.errors import BadInput
 from tasks.settings.mix import Axis, Infeasible, Mix
 
@@ -58,13 +58,13 @@ class Choice:
     def to_markdown(self) -> str:
         """The message, and the table of what was achieved."""
         lines = [
-            cell(self.message),
+            table_cell(self.message),
             "",
             "| axis | value | wanted | available | kept | achieved |",
             "|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {one.axis} | {cell(one.value)} | {'' if one.wanted is None else f'{one.wanted:.1%}'} "
+            f"| {one.axis} | {table_cell(one.value)} | {'' if one.wanted is None else f'{one.wanted:.1%}'} "
             f"| {one.available} | {one.kept} | {one.achieved:.1%} |"
             for one in self.achieved
         ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from tasks.curation.contamination import BenchmarkIndex, BenchmarkItem, read_benchmarks
+from tasks.curation.contamination import BenchmarkIndex, BenchmarkItem, fingerprint_of, read_benchmarks
+from tasks.curation.contamination.embedding import CALIBRATED
 from tasks.curation.texts import RowTexts
 from tasks.embedding.static import WordLlamaEmbedder
 from tasks.settings.decontamination import Bounds, Decontamination
@@ -250,3 +253,59 @@ def test_any_text_is_read_and_quoted_as_it_stands(texts):
 def test_indented_solution_and_whole_function_are_the_same():
     whole = f"def f(paren_string):\n{BY_ID['HumanEval/1'].solutions[0]}"
     assert found(RowTexts("row", "", textwrap.indent(whole, "        ")))["HumanEval/1", "words_10"][1] == "rejected"
+
+
+@pytest.mark.parametrize("embedder", [None, WordLlamaEmbedder(None)], ids=["without", "with vectors"])
+@pytest.mark.parametrize("items", [[], [BenchmarkItem("ours", "1", ("Sort.",))]], ids=["no items", "a short one"])
+def test_index_of_little_or_nothing_hits_nothing(items, embedder):
+    index = BenchmarkIndex(items, Decontamination(benchmarks=()), embedder)
+    rows = [RowTexts("a", ITEMS[0].prompts[0], RENAMED, LEAKED_TEST), RowTexts("b", "")]
+    vectors = embedder.embed([row.question for row in rows]) if embedder else None
+    assert index.hits(rows, vectors) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("given", "bounds"),
+    [
+        ({"reject_from": 0.05}, (0, 0.05, 0.05)),
+        ({"caution_from": 0.6}, (0, 0.6, 0.6)),
+        ({"reject_from": 0.7}, (0, 0.1, 0.7)),
+        ({"caution_from": 0.6, "reject_from": None}, (0, 0.6, None)),
+        ({"noted_from": 0.2, "reject_from": 0.3}, (0.2, 0.2, 0.3)),
+        ({}, (0, 0.1, 0.5)),
+    ],
+)
+def test_bounds_that_nobody_gave_yield_to_those_given(given, bounds):
+    rules = Decontamination.model_validate({"words_10": given})
+    assert (rules.words_10.noted_from, rules.words_10.caution_from, rules.words_10.reject_from) == bounds
+    assert Decontamination.model_validate_json(rules.model_dump_json()) == rules
+
+
+def test_bounds_given_against_each_other_are_refused():
+    with pytest.raises(ValidationError, match="bounds must ascend"):
+        Decontamination.model_validate({"words_10": {"caution_from": 0.6, "reject_from": 0.5}})
+
+
+def test_the_fingerprint_is_that_of_what_is_compared_not_of_where_it_lies():
+    rules, name = Decontamination(), "wordllama-256"
+    same = fingerprint_of(ITEMS, rules, name)
+    elsewhere = Decontamination.model_validate({"benchmarks": [{"name": "humaneval", "path": "/data/copy.jsonl"}]})
+    assert fingerprint_of(list(ITEMS), elsewhere, name) == same
+    assert fingerprint_of(ITEMS, Decontamination(embedding=CALIBRATED[name]), name) == same
+    other_text = [replace(ITEMS[0], tests=("assert True",)), *ITEMS[1:]]
+    others = [
+        fingerprint_of(other_text, rules, name),
+        fingerprint_of(ITEMS[1:], rules, name),
+        fingerprint_of([], rules, name),
+        fingerprint_of(ITEMS, rules, "minilm-384"),
+        fingerprint_of(ITEMS, rules, ""),
+        fingerprint_of(ITEMS, Decontamination(boilerplate_from=5), name),
+        fingerprint_of(ITEMS, Decontamination(embedding=Bounds(caution_from=0.9)), name),
+    ]
+    assert len({same, *others}) == 1 + len(others)
+
+
+def test_calibrated_bounds_are_part_of_the_fingerprint(monkeypatch):
+    before = fingerprint_of(ITEMS, Decontamination(), "wordllama-256")
+    monkeypatch.setitem(CALIBRATED, "wordllama-256", Bounds(caution_from=0.7))
+    assert fingerprint_of(ITEMS, Decontamination(), "wordllama-256") != before

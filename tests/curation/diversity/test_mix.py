@@ -1,5 +1,6 @@
 """The sampler: constraints are met where they can be, what is short is said, and no row is lost."""
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -265,3 +266,14 @@ def test_markdown_shows_wanted_available_and_achieved(rows):
     text = choose(rows(500), Mix(targets={"difficulty": {"hard": 0.5}}), seed=0).to_markdown()
     assert "| axis | value | wanted | available | kept | achieved |" in text
     assert "| difficulty | hard | 50.0% |" in text
+
+
+def test_markdown_shows_values_as_they_are_written():
+    subset = "a|b *c* [d](e)\n<img>"
+    frame = pd.DataFrame({"id": range(4), "subset": [subset, subset, "x", "x"]})
+    choice = choose(frame, Mix(targets={"subset": {subset: 0.9}}, tolerance=0), seed=0)
+    assert subset in choice.message
+    text = choice.to_markdown()
+    shown = r"a\|b \*c\* \[d\](e) &lt;img&gt;"
+    assert text.count(shown) == 2
+    assert not re.search(r"<img|(?<!\\)[*\[]", text)

@@ -1,0 +1,218 @@
+"""The release folder: whose it is, what is replaced in it, and what its licences are judged by."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.artifacts import Outcome
+from tasks.curation.diversity.measures import Accumulator
+from tasks.curation.report import NAME, CurationReport
+from tasks.errors import BadInput
+from tasks.licences.decision import check_prompts
+from tasks.models import Labels, SeedGroup, Split, Triplet
+from tasks.publishing.release import check_release_free, publish
+from tasks.publishing.summary import summarise
+from tasks.run import Run, StageName
+from tasks.settings import BuildConfig
+from tests.labeling.rows import question
+from tests.publishing.rows import release_row
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A run whose stages hold these rows: the licences of its triplets, and of those that curation kept."""
+
+    def make(triplets, kept=None, split=Split.TRAIN, name="r", **settings):
+        release = {"path": str(tmp_path / "release"), "rows_per_file": 1000, **settings}
+        config = BuildConfig(store=str(tmp_path / "store"), run=name, release=release)
+        run = Run(config=config, teachers=config.teachers)
+        rows = [
+            release_row(f"q{number}", 9, split=split).model_copy(update={"licence": licence})
+            for number, licence in enumerate(triplets)
+        ]
+        plain = [Triplet(**{name: getattr(row, name) for name in Triplet.model_fields}) for row in rows]
+        curated = [row for row, stays in zip(rows, kept or [True] * len(rows), strict=True) if stays]
+        run.finish(StageName.TRIPLETS, shards(run, StageName.TRIPLETS, plain))
+        run.finish(StageName.VERDICTS, [])
+        run.finish(StageName.CURATED, shards(run, StageName.CURATED, curated))
+        return run
+
+    return make
+
+
+def shards(run, stage, rows):
+    key = [row.model_dump(mode="json") for row in rows]
+    return [run.stage(stage).run_shard("p", type(rows[0]), [key], lambda: Outcome.of(rows))]
+
+
+def released(run):
+    return publish(run, summarise(run))
+
+
+def files(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_project_that_looks_like_a_release_is_left_alone(made, tmp_path):
+    run, folder = made(["MIT"]), tmp_path / "release"
+    (folder / "data").mkdir(parents=True)
+    (folder / "README.md").write_text("my project")
+    (folder / "data/measured.csv").write_text("1")
+    before = files(folder)
+    for attempt in (lambda: check_release_free(run.config), lambda: released(run)):
+        with pytest.raises(BadInput, match=r"no release of kodforge \(README.md"):
+            attempt()
+    assert files(folder) == before
+
+
+def test_only_files_of_the_release_before_are_removed(made, tmp_path):
+    folder = tmp_path / "release"
+    released(made(["MIT"] * 4, rows_per_file=1, curriculum=True))
+    assert (folder / "data/train-00003-of-00004.parquet").exists()
+    (folder / "data/own.csv").write_text("1")
+    (folder / "licences/mine").mkdir(parents=True)
+    (folder / "licences/mine/note.txt").write_text("2")
+    released(made(["MIT"] * 4, rows_per_file=2, curriculum=False))
+    mine = {"data/own.csv", "licences/mine/note.txt", "release.json"}
+    told = json.loads((folder / "release.json").read_text())["sha256"]
+    assert files(folder).keys() == mine | told.keys()
+    assert {name for name in told if name.startswith("data/")} == {
+        "data/train-00000-of-00002.parquet",
+        "data/train-00001-of-00002.parquet",
+    }
+    assert not (folder / "curriculum").exists()
+
+
+def test_a_release_that_was_killed_is_taken_up_by_its_run_only(made, tmp_path):
+    folder = tmp_path / "release"
+    run = made(["MIT"] * 60, rows_per_file=1)
+    child = multiprocessing.get_context("fork").Process(target=released, args=(run,))
+    child.start()
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("data/*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    os.kill(child.pid, signal.SIGKILL)
+    child.join()
+    assert list(folder.glob("data/*.parquet"))
+    assert not (folder / "release.json").exists()
+    left_over = [folder / f"{name}.{'0' * 32}.tmp" for name in ("README.md", "data/train-00000-of-00060.parquet")]
+    for path in left_over:
+        path.write_text("half")
+    with pytest.raises(BadInput, match="already holds the release of run 'r', this run is 'other'"):
+        check_release_free(made(["MIT"], name="other").config)
+    run = made(["MIT"] * 60, rows_per_file=30)
+    check_release_free(run.config)
+    assert released(run) == {"train": 60}
+    assert files(folder).keys() == {"release.json", *json.loads((folder / "release.json").read_text())["sha256"]}
+    assert sum(pq.read_table(path).num_rows for path in folder.glob("data/*.parquet")) == 60
+
+
+def test_a_first_write_that_was_killed_leaves_the_folder_free(made, tmp_path):
+    (tmp_path / "release").mkdir()
+    (tmp_path / f"release/unfinished.json.{'0' * 32}.tmp").write_text("{")
+    assert released(made(["MIT"])) == {"train": 1}
+    assert not list((tmp_path / "release").glob("*.tmp"))
+
+
+def test_a_manifest_cannot_name_files_outside_the_release(made, tmp_path):
+    outside = tmp_path / "precious"
+    outside.write_text("x")
+    (tmp_path / "release/data").mkdir(parents=True)
+    (tmp_path / "release/data/own.csv").write_text("1")
+    names = {"../precious": "", str(outside): "", "data": "", "": ""}
+    (tmp_path / "release/release.json").write_text(json.dumps({"run": "r", "sha256": names}))
+    released(made(["MIT"]))
+    assert outside.exists() and (tmp_path / "release/data/own.csv").exists()
+
+
+def _report(rows):
+    table = pd.DataFrame({"id": ["q0"], "subset": "Docs", "style": "", "difficulty": "", "text": "Write it."})
+    labels = Labels(topics=["other"], skills=[], libraries=[], language="en", words=3, structure="")
+    measured = Accumulator()
+    measured.add(table.assign(**{name: [value] for name, value in labels.model_dump().items()}), None)
+    nothing = {name: [] for name in ("duplicates", "largest", "overlaps", "content")}
+    found = CurationReport(rows=rows, kept=1, **nothing, diversity=measured.report(), drift=None, mix="")
+    return found.model_dump_json(indent=1)
+
+
+def test_an_equal_release_is_left_and_a_changed_report_is_published(made, tmp_path):
+    run, manifest = made(["MIT"]), tmp_path / "release/release.json"
+    released(run)
+    before = manifest.stat().st_mtime_ns
+    released(run)
+    assert manifest.stat().st_mtime_ns == before
+    report = _report(rows=7)
+    run.store.write(report.encode(), run.config.run, NAME)
+    released(run)
+    assert json.loads((tmp_path / "release" / NAME).read_text())["rows"] == 7
+    run.store.write(_report(rows=8).encode(), run.config.run, NAME)
+    released(run)
+    assert json.loads((tmp_path / "release" / NAME).read_text())["rows"] == 8
+    assert "of 8 rows stay" in (tmp_path / "release/README.md").read_text()
+
+
+def test_rows_put_aside_are_owed_for_as_well(made, tmp_path):
+    policy = {"deny": ["CC-BY-4.0"], "on_violation": "caution"}
+    released(made(["MIT", "CC-BY-4.0"], split=Split.USE_WITH_CAUTION, licensing=policy))
+    owed = (tmp_path / "release/ATTRIBUTION.md").read_text()
+    assert "**attribution** (CC-BY-4.0)" in owed and "**notice** (MIT)" in owed
+
+
+@pytest.mark.parametrize("on_violation", ["caution", "exclude"])
+def test_what_was_decided_on_all_triplets_stays_decided(made, tmp_path, on_violation):
+    choice = "Apache-2.0 OR GPL-2.0-only"
+    licences = [*["GPL-2.0-only"] * 3, choice, choice]
+    released(made(licences, [True, False, False, True, True], licensing={"on_violation": on_violation}))
+    assert f"Of {choice}, GPL-2.0-only was taken." in (tmp_path / "release/ATTRIBUTION.md").read_text()
+
+
+def test_refusal_at_publication_looks_at_the_rows_that_are_left(made):
+    refused = [*["GPL-2.0-only"] * 3, "Apache-2.0"]
+    with pytest.raises(BadInput, match=r"Apache-2.0, 1 rows \(such as q3\)"):
+        released(made(refused))
+    assert released(made(refused, [True, True, True, False])) == {"train": 3}
+
+
+def _prompts(run, *licences):
+    groups = []
+    for number, group in enumerate(licences):
+        seed = question().seeds[0]
+        seeds = [seed.model_copy(update={"source": seed.source.model_copy(update={"licence": one})}) for one in group]
+        groups.append(SeedGroup(question_id=f"q{number}", subset="Docs", number=number, seeds=seeds))
+    return shards(run, StageName.PROMPTS, groups)
+
+
+def test_seeds_that_may_not_be_published_stop_a_run_before_its_teachers(made):
+    run = made(["MIT"])
+    prompts = _prompts(run, ["MIT", "CC-BY-ND-4.0", "CC-BY-ND-4.0"], ["MIT"], ["MIT", "CC-BY-ND-4.0"])
+    with pytest.raises(BadInput, match=r"CC-BY-ND-4.0, 2 rows to be made \(such as q0, q2\).*on_violation=exclude"):
+        check_prompts(run, prompts)
+
+
+@pytest.mark.parametrize(
+    ("licensing", "why"),
+    [
+        ({"release": "Apache-2.0"}, "GPL-2.0-only does not go into Apache-2.0"),
+        ({"allow": ["permissive"]}, "GPL-2.0-only is not allowed"),
+    ],
+)
+def test_seeds_stop_a_run_for_what_they_are_by_themselves(made, licensing, why):
+    run = made(["MIT"], licensing=licensing)
+    with pytest.raises(BadInput, match=why):
+        check_prompts(run, _prompts(run, ["Apache-2.0"], ["GPL-2.0-only"]))
+
+
+@pytest.mark.parametrize(
+    "licensing", [{}, *({"deny": ["GPL-2.0-only"], "on_violation": how} for how in ("exclude", "caution"))]
+)
+def test_seeds_stop_no_run_that_may_still_publish(made, licensing):
+    run = made(["MIT"], licensing=licensing)
+    check_prompts(run, _prompts(run, ["Apache-2.0"], ["GPL-2.0-only"]))
