@@ -3,7 +3,7 @@
 import json
 
 from tasks.labeling.signatures import entry_point_info
-from tasks.labeling.triplets import label
+from tasks.labeling.triplets import label, licence_of
 from tasks.models import Audit, Mutant, Mutation, Reject, RejectReason, Triplet, Verdict
 from tasks.settings import Gate, Gates, Verification
 from tests.labeling.rows import QUESTION_ID, attempt, matrix, question, tries, verdict
@@ -186,3 +186,13 @@ def test_entry_points_are_those_the_tests_use_with_their_declarations():
     assert info[0].parameter_list == "(items: list[int], *, limit: int=3)"
     assert "def put(self, item: str) -> bool: ..." in info[1].function_declaration
     assert "_hide" not in info[1].function_declaration
+
+
+def test_licence_with_a_choice_is_bracketed_beside_others():
+    asked = question()
+    seeds = [
+        seed.model_copy(update={"source": seed.source.model_copy(update={"licence": licence})})
+        for seed, licence in zip(asked.seeds * 2, ["Apache-2.0 OR MIT", "CC-BY-ND-4.0"], strict=False)
+    ]
+    assert licence_of(asked.model_copy(update={"seeds": seeds})) == "(Apache-2.0 OR MIT) AND CC-BY-ND-4.0"
+    assert licence_of(asked.model_copy(update={"seeds": seeds[:1]})) == "Apache-2.0 OR MIT"

@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +36,8 @@ _NEGATIONS = frozenset(("not", "no", "never", "without", "t"))
 _SENTENCE = re.compile(r"[.;:!?]\s|\n")
 _OTHER_EXAMPLES = 4
 """Numbers: where more are exchanged, other examples were given of what may be the same task."""
+_REMEMBERED = 4096
+"""Traits in memory at once: those of one question take some 20 kB, and pairs of a row come one after the other."""
 _SMALL_EDIT = 3
 """Words. Whoever tells a task anew changes more."""
 
@@ -131,21 +133,16 @@ def contradiction(left: Traits, right: Traits) -> Reason:
     return ""
 
 
-def contradicted(
-    questions: Mapping[int, str], left: Positions, right: Positions, seen: dict[int, Traits] | None = None
-) -> NDArray[np.bool_]:
+def contradicted(questions: Mapping[int, str], left: Positions, right: Positions) -> NDArray[np.bool_]:
     """Which pairs of rows are different tasks.
 
     Args:
         questions: by the rows' numbers; those of both sides at least.
-        seen: traits of rows that were looked at before; those of others are added.
     """
-    known: dict[int, Traits] = {} if seen is None else seen
 
+    @lru_cache(maxsize=_REMEMBERED)
     def of(row: int) -> Traits:
-        if row not in known:
-            known[row] = traits(questions[row])
-        return known[row]
+        return traits(questions[row])
 
     pairs = zip(left.tolist(), right.tolist(), strict=True)
     return np.fromiter((contradiction(of(one), of(other)) != "" for one, other in pairs), np.bool_, len(left))

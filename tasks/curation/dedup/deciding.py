@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.arrow import arrow_schema, packed, values
 from tasks.curation.dedup.clusters import DIGEST, KINDS, Clusters, Edges, exact_edges, join
-from tasks.curation.dedup.contradiction import Traits, contradicted
+from tasks.curation.dedup.contradiction import contradicted
 from tasks.curation.dedup.near import Positions, Sets
 from tasks.curation.dedup.signed import Signed, vectors_of
 from tasks.models import GRAVITY, DuplicateDecision
@@ -45,12 +45,11 @@ def decide(
     objected = np.isin(np.array(values(known, "licence"), str), sorted(refused))
     gravity[objected] = np.minimum(gravity[objected], GRAVITY.index("rejected" if excludes else "caution"))
     quality = np.array(values(known, "quality"), float).reshape(known.num_rows, -1 if known.num_rows else 1)
-    seen: dict[int, Traits] = {}
 
     def apart(left: Positions, right: Positions) -> NDArray[np.bool_]:
         different = np.asarray(digests[left] != digests[right])
         ours, theirs = left[different], right[different]
-        different[different] = contradicted(signed.questions(ours, theirs), ours, theirs, seen)
+        different[different] = contradicted(signed.questions(ours, theirs), ours, theirs)
         return different
 
     clusters = join(known.num_rows, [repeated, alike], np.column_stack([gravity, quality]), apart)
