@@ -214,7 +214,7 @@ def test_the_command_writes_rows_and_report_and_shows_the_tables(tmp_path):
         "--jobs",
         "2",
         "--set",
-        "sandbox.wall_s=3",
+        "sandbox.wall_s=10",
         "--set",
         "verification.effort.mutants=5",
     ]

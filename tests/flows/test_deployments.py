@@ -133,9 +133,17 @@ def test_ad_hoc_run_from_the_form(api, tmp_path):
 
     artifacts = api.post("/artifacts/filter", json={"artifacts": {"key": {"any_": ["funnel", "difficulty"]}}}).json()
     assert {row["key"] for row in artifacts} == {"funnel", "difficulty"}
-    subflows = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
-    progress = api.post("/artifacts/filter", json={"artifacts": {"type": {"any_": ["progress"]}}, **subflows}).json()
-    assert [row["data"] for row in progress] == [100.0] * 3
+    stages = {"flow_runs": {"parent_flow_run_id": {"any_": [run["id"]]}}}
+    parents = [run["id"], *(row["id"] for row in api.post("/flow_runs/filter", json=stages).json())]
+    below = {"flow_runs": {"parent_flow_run_id": {"any_": parents}}}
+    progress = api.post("/artifacts/filter", json={"artifacts": {"type": {"any_": ["progress"]}}, **below}).json()
+    assert {row["key"] for row in progress} == {
+        "questions-progress",
+        "triplets-progress",
+        "examinations-progress",
+        "curated-progress",
+    }
+    assert [row["data"] for row in progress] == [100.0] * 4
     names = {row["name"] for row in api.post("/task_runs/filter", json={"limit": 200}).json()}
     assert {
         "questions part-00000",
