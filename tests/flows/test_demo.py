@@ -117,14 +117,33 @@ def test_duplicates_are_named_by_the_row_that_stays(demo, rows):
     assert set(gone) == named
 
 
-def test_contaminated_rows_are_out_and_overlapping_ones_set_apart(demo):
+def test_contaminated_rows_are_out_and_small_overlaps_are_told(demo, rows):
     (out,) = [row for row in rejects(demo[0], "curated") if row["reason"] == "contaminated"]
     assert "HumanEval/0" in out["evidence"]
+    hits = [(row, hit) for row in rows for hit in row["benchmark_hits"]]
+    assert hits
+    for row, hit in hits:
+        assert hit["outcome"] == "noted" or row["split"] == "use_with_caution"
+        assert hit["span"] in row[hit["part"]]
+
+
+def test_every_row_put_aside_says_what_is_in_doubt(demo):
     caution = pq.read_table(next((demo[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
-    doubtful = [row for row in caution if "HumanEval/" not in row["filter_reason"]]
-    assert len(doubtful) < len(caution)
-    for row in doubtful:
+    for row in caution:
         assert any(one["outcome"] == "caution" and one["why"] in row["filter_reason"] for one in row["quality"])
+
+
+def test_overlaps_are_set_apart_where_the_bounds_say_so(demo, curated_anew):
+    told = {
+        row["question_id"]: row["benchmark_item"]
+        for path in (demo[0] / "demo/release/data").glob("*.parquet")
+        for row in pq.read_table(path).to_pylist()
+        if any(hit["way"] == "words_10" for hit in row["benchmark_hits"])
+    }
+    caution = pq.read_table(next((curated_anew[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
+    apart = {row["question_id"] for row in caution if "benchmark overlap" in row["filter_reason"]}
+    assert apart
+    assert apart <= set(told)
 
 
 def test_wrong_tests_are_left_out_or_written_anew(rows):
@@ -213,6 +232,7 @@ def curated_anew(kodforge, demo, tmp_path_factory):
         *sets(store=store),
         *("--set", "curation.mix={size: 60, targets: {difficulty: {hard: 0.2}}}"),
         *("--set", "release.licensing={deny: [MIT], on_violation: exclude}"),
+        *("--set", "curation.decontamination.words_10.caution_from=0"),
         *("--set", f"curation.drift.against={demo[0] / 'demo/curation.json'}"),
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
