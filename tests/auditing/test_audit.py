@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from flows.audit_pairs import audit_pairs
@@ -205,7 +206,8 @@ def test_bad_files_are_refused_before_anything_runs(tmp_path, rows, told):
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_the_command_writes_rows_and_report_and_shows_the_tables(tmp_path):
+def test_the_command_writes_rows_and_report_and_shows_the_tables(tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.cli.console", Console(width=140))  # its own has the width of when it was imported
     pairs = write(tmp_path / "pairs.jsonl", ROWS[:3])
     options = ["--out", str(tmp_path / "a.parquet"), "--report", str(tmp_path / "a.md"), "--rigour", "standard"]
     sets = [
@@ -218,7 +220,7 @@ def test_the_command_writes_rows_and_report_and_shows_the_tables(tmp_path):
         "--set",
         "verification.effort.mutants=5",
     ]
-    done = CliRunner(env={"COLUMNS": "140"}).invoke(app, ["audit", str(pairs), *options, *sets])
+    done = CliRunner().invoke(app, ["audit", str(pairs), *options, *sets])
     assert done.exit_code == 0, done.output
     assert "reject" in done.output and "mutation score" in done.output
     assert "Pairs worth a look" in (tmp_path / "a.md").read_text()
