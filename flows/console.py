@@ -14,12 +14,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from flows.build_dataset import build_dataset
-from flows.curate_rows import curate_rows
-from flows.preflight import check_curation, check_endpoints, check_run, check_sources
+from flows.curate_rows import check_rows, curate_rows
+from flows.preflight import check_endpoints, check_run, check_sources
 from flows.source_questions import source_questions
 from tasks.auditing.audit import Auditing, audit_file
 from tasks.auditing.report import audit_report
-from tasks.curation.files import check_files, check_mix_of_file
 from tasks.errors import BadInput
 from tasks.execution.verify import verify_file
 from tasks.files import check_suffix, row_writer
@@ -202,9 +201,7 @@ def run_verify(pairs: Path, out: Path | None, sandbox: Sandbox, reruns: int, as_
 
 def run_curate(rows: Path, out: Path, report: Path | None, config: BuildConfig, console: Console) -> None:
     """Curate a file of questions, and say how many got which decision."""
-    check_files(rows, out)
-    check_curation(config)
-    check_mix_of_file(config.curation.mix)
+    check_rows(rows, out, config)
     try:
         counts = curate_rows(rows, out, config, report)
     finally:

@@ -17,6 +17,17 @@ from tasks.run import Run, StageName, answers_path
 from tasks.settings import BuildConfig
 
 
+def check_rows(rows: Path, out: Path, config: BuildConfig) -> None:
+    """Check all that can be checked before any work.
+
+    Raises:
+        BadInput: a file, its first row, or a setting is wrong.
+    """
+    check_files(rows, out)
+    check_curation(config)
+    check_mix_of_file(config.curation.mix)
+
+
 @flow(name="curate-rows", flow_run_name="curate {rows}")
 def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None = None) -> dict[str, int]:
     """Find duplicates, benchmark contamination and doubtful content among questions.
@@ -32,9 +43,7 @@ def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None 
     Returns:
         How many rows got which decision.
     """
-    check_files(rows, out)
-    check_curation(config)
-    check_mix_of_file(config.curation.mix)
+    check_rows(rows, out, config)
     work = out.with_name(f".{out.name}.work")
     drift = config.curation.drift.model_copy(update={"against": compared_with(config)})
     curation = config.curation.model_copy(update={"drift": drift})

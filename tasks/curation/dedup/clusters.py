@@ -42,9 +42,9 @@ class Clusters:
     size: Positions
 
 
-def exact_edges(digests: Sequence[bytes]) -> tuple[Edges, Positions]:
+def exact_edges(digests: Sequence[bytes] | NDArray[np.bytes_]) -> tuple[Edges, Positions]:
     """Pairs of each repeated text with its first occurrence; and the numbers of the first occurrences, ascending."""
-    keys = np.array(digests, DIGEST)
+    keys = np.asarray(digests, DIGEST)
     _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
     earliest = first[inverse]
     again = np.flatnonzero(earliest != np.arange(len(keys)))

@@ -36,7 +36,7 @@ def decide(
     """
     known = signed.table(["id", "subset", "licence", "quality", "exact"])
     digests = np.array(values(known, "exact"), DIGEST)
-    repeated, _ = exact_edges(values(known, "exact"))
+    repeated, _ = exact_edges(digests)
     kinds = np.array([KINDS.index(kind) for kind in values(pairs, "kind")], np.int8)
     alike = Edges(pairs["left"].to_numpy(), pairs["right"].to_numpy(), kinds)
     if not across_subsets:
