@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tasks.artifacts import Receipt, Stage, Store
 from tasks.errors import BadInput
-from tasks.settings import Budget, BuildConfig, Endpoint, Teachers, fingerprint
+from tasks.settings import Budget, BuildConfig, Endpoint, Role, Teachers, fingerprint
 
 
 class StageName(StrEnum):
@@ -32,6 +32,11 @@ class StageName(StrEnum):
     DUPLICATES = "duplicates"
     CURATED = "curated"
     SELECTED = "selected"
+    PLACINGS = "placings"
+    CONVERSIONS = "conversions"
+    CONVERTED = "converted"
+    RESPONSES = "responses"
+    GRADES = "grades"
 
 
 class Purpose(BaseModel):
@@ -152,7 +157,7 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
             "release": {"path"},
             "curation": {"decontamination": {"benchmarks": {"__all__": {"path"}}}, "drift": {"against"}},
             "sandbox": {"slots", "image", "recycle_after"},
-            "teachers": {role.value: _PRIVATE for role in config.teachers.roles},
+            "teachers": {**{role.value: _PRIVATE for role in Role}, "reasoners": {"__all__": _PRIVATE}},
             "subsets": {name: {"seeds": {"path"}} for name in config.subsets},
         },
     )

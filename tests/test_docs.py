@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from flows.cli import app, load_config
+from flows.cli import app
+from flows.options import load_config
 from tasks.models import Lineage, Metadata, ReleaseRow
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -31,6 +31,7 @@ from tasks.models import (
     Reject,
     RejectReason,
     SolverRate,
+    Style,
     Trial,
     Triplet,
     Verdict,
@@ -198,7 +199,7 @@ def label(
     sequence = [int(one.outcome(rules) is None) for one in first]
     return Triplet(
         version=SCHEMA_VERSION,
-        style="instruct",
+        style=Style.INSTRUCT,
         subset=question.subset,
         question_id=question.question_id,
         question=question.question,

@@ -28,6 +28,7 @@ from tasks.models.dataset import (
     Trial,
     Triplet,
 )
+from tasks.models.post_training import Conversion, Grade, Placing, Response
 from tasks.models.sourcing import Call, Provenance, Question, Rating, Seed, SeedGroup
 from tasks.models.verification import (
     Attempt,
@@ -56,6 +57,7 @@ from tasks.models.vocabulary import (
     RejectReason,
     Row,
     Split,
+    Style,
     Subset,
     Tier,
     Verdict,
@@ -74,6 +76,7 @@ __all__ = [
     "Centroid",
     "ContentFinding",
     "Control",
+    "Conversion",
     "CorpusRow",
     "Coverage",
     "CrossCheck",
@@ -81,6 +84,7 @@ __all__ = [
     "DuplicateDecision",
     "Edge",
     "Examination",
+    "Grade",
     "Labels",
     "Lineage",
     "Measure",
@@ -95,6 +99,7 @@ __all__ = [
     "Peer",
     "PeerKind",
     "Placement",
+    "Placing",
     "ProgramRun",
     "Provenance",
     "Question",
@@ -102,6 +107,7 @@ __all__ = [
     "Reject",
     "RejectReason",
     "ReleaseRow",
+    "Response",
     "Row",
     "Seed",
     "SeedGroup",
@@ -109,6 +115,7 @@ __all__ = [
     "Solution",
     "SolverRate",
     "Split",
+    "Style",
     "Subset",
     "TestInfo",
     "TestOutcome",

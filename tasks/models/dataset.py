@@ -8,7 +8,8 @@ from pydantic import Field
 
 from tasks.models.curation import BenchmarkHit, ContentFinding, Labels
 from tasks.models.sourcing import Call, Provenance, Rating
-from tasks.models.vocabulary import Difficulty, Row, Split, Tier
+from tasks.models.verification import ProgramRun
+from tasks.models.vocabulary import Difficulty, Row, Split, Style, Tier
 
 
 class TestInfo(Row):
@@ -76,6 +77,8 @@ class Lineage(Row):
     contract_call: Call | None
     rating: Rating | None
     solution_call: Call
+    converted_from: str = Field("", description="Id of the row that this one tells in another style; else empty.")
+    conversion_call: Call | None = None
     sandbox_backend: str
     sandbox_image: str
     integrity_tier: Tier
@@ -86,12 +89,13 @@ class Triplet(Row):
     """A verified question, solution and tests: the columns of KodCode-V1 plus lineage."""
 
     version: str
-    style: Literal["instruct", "complete", "online_judge"]
+    style: Style
     subset: str
     question_id: str
     question: str
     solution: str
     test: str
+    io: list[ProgramRun] = Field(default=[], description="Of an `online_judge` row, in place of `test`.")
     test_info: list[TestInfo]
     gpt_pass_sequence: list[int]
     gpt_pass_trial_num: int
@@ -113,6 +117,7 @@ class ReleaseRow(Triplet):
     """A triplet that stays in the dataset, with what curation found."""
 
     split: Split
+    group: str = Field("", description="Rows of one group are about the same task, or one of its near relatives.")
     benchmark_similarity: float = Field(description="Of the strongest of `benchmark_hits`, 0 to 1; 0 where none is.")
     benchmark_item: str = Field(description="`<benchmark>/<item>` of the strongest hit.")
     benchmark_span: str = Field(description="What the row has in common with it.")

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
-SCHEMA_VERSION = "kodforge-5"
+SCHEMA_VERSION = "kodforge-6"
 """Written into every manifest; a change of any row's columns changes it and makes shards stale."""
 
 
@@ -100,6 +100,11 @@ class RejectReason(StrEnum):
     COLLUSION = "collusion"
     CONTRADICTS_REFERENCE = "contradicts_reference"
     UNSTATED_NAME = "unstated_name"
+    # a row told in another style
+    NOT_CONVERTIBLE = "not_convertible"
+    UNCHANGED = "unchanged"
+    LEAKS_TESTS = "leaks_tests"
+    WRONG_EXAMPLES = "wrong_examples"
     # curation
     EXACT_DUPLICATE = "exact_duplicate"
     NEAR_DUPLICATE = "near_duplicate"
@@ -122,9 +127,20 @@ class Difficulty(StrEnum):
     HARD = "hard"
 
 
+class Style(StrEnum):
+    """How a row asks: in words, by a stub to be completed, or for a program that reads stdin and writes stdout."""
+
+    INSTRUCT = "instruct"
+    COMPLETE = "complete"
+    ONLINE_JUDGE = "online_judge"
+
+
 class Split(StrEnum):
+    """`evaluation` is held out: no other split has a row that is about the same task."""
+
     TRAIN = "train"
     USE_WITH_CAUTION = "use_with_caution"
+    EVALUATION = "evaluation"
 
 
 class Tier(StrEnum):

@@ -13,7 +13,10 @@ from tasks.settings.embedding import Embedder, EmbedderKind
 from tasks.settings.engine import Engine, EngineKind
 from tasks.settings.licensing import Licensing
 from tasks.settings.mix import Axis, Drift, Mix
+from tasks.settings.post_training import PostTraining
+from tasks.settings.reasoning import Reasoning
 from tasks.settings.section import Section, fingerprint
+from tasks.settings.sets import HeldOut, Sets
 from tasks.settings.sources import (
     Category,
     Diversity,
@@ -31,6 +34,7 @@ from tasks.settings.stages import (
     Sandbox,
     TierChoice,
 )
+from tasks.settings.styles import Styles
 from tasks.settings.teachers import (
     Batching,
     Budget,
@@ -84,16 +88,19 @@ __all__ = [
     "Gate",
     "Gates",
     "Granularity",
+    "HeldOut",
     "Layer",
     "Licences",
     "Licensing",
     "Mending",
     "Mix",
     "Policy",
+    "PostTraining",
     "Prices",
     "Quality",
     "QuestionRules",
     "RateLimits",
+    "Reasoning",
     "Release",
     "Rigour",
     "Role",
@@ -103,7 +110,9 @@ __all__ = [
     "Section",
     "SeedOptions",
     "Server",
+    "Sets",
     "Structured",
+    "Styles",
     "SubsetOptions",
     "Teachers",
     "TierChoice",

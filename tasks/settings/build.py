@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from tasks.settings.curation import Curation
 from tasks.settings.engine import Engine
+from tasks.settings.post_training import PostTraining
 from tasks.settings.section import without_defaults
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
 from tasks.settings.stages import Release, Sandbox
@@ -61,6 +62,7 @@ class BuildConfig(BaseSettings):
     sandbox: Sandbox = Sandbox()
     curation: Curation = Curation()
     engine: Engine = Engine()
+    post_training: PostTraining = PostTraining()
     release: Release = Release()
 
     @classmethod

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import cache
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -221,7 +222,11 @@ class Role(StrEnum):
     INSTRUCTOR = "instructor"
     RATER = "rater"
     SOLVER = "solver"
+    CONVERTER = "converter"
     EMBEDDER = "embedder"
+
+
+ReasonerName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 
 class Teachers(Section):
@@ -238,6 +243,10 @@ class Teachers(Section):
         None,
         description="Solves questions without seeing their tests, for `verification.effort.solver_tries`. Empty: "
         "the author.",
+    )
+    converter: Endpoint | None = Field(None, description="Tells rows in another style. Empty: the author.")
+    reasoners: dict[ReasonerName, Endpoint] = Field(
+        {}, description="Models that think before they answer, by a name of yours: their answers become SFT data."
     )
     embedder: Endpoint | None = Field(
         None,
@@ -262,9 +271,16 @@ class Teachers(Section):
         return self
 
     @property
-    def roles(self) -> dict[Role, Endpoint]:
-        """The endpoints that are configured, by role."""
-        return {role: endpoint for role in Role if (endpoint := getattr(self, role.value)) is not None}
+    def roles(self) -> dict[str, Endpoint]:
+        """The endpoints that are configured, by their place in this section, as in `solver` and `reasoners.r1`."""
+        fixed = {role.value: endpoint for role in Role if (endpoint := getattr(self, role.value)) is not None}
+        return {**fixed, **{f"reasoners.{name}": endpoint for name, endpoint in self.reasoners.items()}}
+
+    def at(self, endpoints: Mapping[str, Endpoint]) -> Teachers:
+        """These teachers with other endpoints, by place as in `roles`."""
+        fixed = {place: endpoint for place, endpoint in endpoints.items() if "." not in place}
+        theirs = {name: endpoints.get(f"reasoners.{name}", endpoint) for name, endpoint in self.reasoners.items()}
+        return self.model_copy(update={**fixed, "reasoners": theirs})
 
     def of(self, role: Role) -> Endpoint:
         """The endpoint that has a role which writes: the author where no other was given."""

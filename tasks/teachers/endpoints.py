@@ -32,5 +32,4 @@ def managed(teachers: Teachers) -> Iterator[Teachers]:
         TeacherUnavailable: a server does not start.
     """
     with ExitStack() as stack:
-        started = {role.value: _start(endpoint, stack) for role, endpoint in teachers.roles.items()}
-        yield teachers.model_copy(update=started)
+        yield teachers.at({place: _start(endpoint, stack) for place, endpoint in teachers.roles.items()})

@@ -14,14 +14,14 @@ import pyarrow as pa
 from tasks.curation.diversity.lexicon import lexicon
 from tasks.curation.diversity.programs import SKILLS
 from tasks.errors import BadInput
-from tasks.models import Difficulty
+from tasks.models import Difficulty, Style
 from tasks.settings.mix import Axis
 
 UNKNOWN = "unknown"
 """The value of a row that has none, on an axis of one value."""
 NONE = "none"
 """The value of a row without any skill or library."""
-STYLES = ("instruct", "complete", "online_judge")
+STYLES = tuple(style.value for style in Style)
 _EDGES = (25, 50, 100, 200, 400)
 LENGTHS = ("below 25 words", "25-49 words", "50-99 words", "100-199 words", "200-399 words", "400 words and more")
 """Buckets of a question's words."""

@@ -1,0 +1,71 @@
+"""The rows that a run releases: the curated ones, those told in other styles, and what reasoning models answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from tasks.arrow import arrow_schema, values
+from tasks.artifacts import Receipt
+from tasks.models import Grade, Placing, ReleaseRow, Response, Split
+from tasks.run import Run, StageName
+
+
+class Released:
+    """Reads the finished stages of a run; no more than the rows of one shard are in memory at a time.
+
+    Raises:
+        BadInput: curation or post-training has not finished in this run.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.parts = run.receipts(run.last_stage)
+        self._placings = {part.name: part for part in run.receipts(StageName.PLACINGS)}
+        self._converted = _by_part(run.receipts(StageName.CONVERTED), self.parts)
+        self._responses = _by_part(run.receipts(StageName.RESPONSES), self.parts)
+
+    @property
+    def receipts(self) -> list[Receipt]:
+        """All that a release depends on."""
+        stages = (self.run.last_stage, StageName.PLACINGS, StageName.CONVERTED, StageName.GRADES)
+        return [receipt for stage in stages for receipt in self.run.receipts(stage)]
+
+    def rows(self, part: Receipt, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows of a shard, then those told in other styles, with the columns of ``ReleaseRow``.
+
+        What is held out has the split ``evaluation``; a row in another style is where the row is that it was made of.
+        """
+        schema = arrow_schema(ReleaseRow)
+        tables = [self.run.stage(self.run.last_stage).table(part.name)]
+        tables += [self.run.stage(StageName.CONVERTED).table(one.name) for one in self._converted[part.name]]
+        table = pa.concat_tables([one.cast(schema) for one in tables])
+        placings = self.run.stage(StageName.PLACINGS).rows(self._placings[part.name].name, Placing)
+        placed = {one.question_id: one for one in placings}
+        made_of = [lineage["converted_from"] for lineage in values(table, "lineage")]
+        places = [placed[origin or own] for origin, own in zip(made_of, values(table, "question_id"), strict=True)]
+        splits = zip(places, values(table, "split"), strict=True)
+        found = {
+            "split": [place.split if place.split is Split.EVALUATION else own for place, own in splits],
+            "group": [place.group for place in places],
+        }
+        for name, column in found.items():
+            number = table.schema.get_field_index(name)
+            table = table.set_column(number, table.schema.field(name), pa.array(column, pa.string()))
+        return table if columns is None else table.select(list(columns))
+
+    def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """``rows`` of every shard, in order."""
+        return (self.rows(part, columns) for part in self.parts)
+
+    def answers(self, part: Receipt) -> Iterator[tuple[Response, Grade]]:
+        """The responses to the rows of a shard with what their tests made of them, a reasoner after the other."""
+        for receipt in self._responses[part.name]:
+            responses = self.run.stage(StageName.RESPONSES).rows(receipt.name, Response)
+            yield from zip(responses, self.run.stage(StageName.GRADES).rows(receipt.name, Grade), strict=True)
+
+
+def _by_part(receipts: Sequence[Receipt], parts: Sequence[Receipt]) -> dict[str, list[Receipt]]:
+    """Shards that were made of others, which their names begin with."""
+    return {part.name: [one for one in receipts if one.name.startswith(f"{part.name}-")] for part in parts}
