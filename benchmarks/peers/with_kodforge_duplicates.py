@@ -24,7 +24,7 @@ def cluster(questions: list[str]) -> list[int]:
     exact, distinct = exact_edges([hashlib.blake2b(text.encode(), digest_size=16).digest() for text in texts])
     if sys.argv[3] == "near":
         sets, keys = near.signatures([texts[row] for row in distinct], JACCARD, PERMUTATIONS)
-        left, right, _ = near.near_pairs(sets, keys, JACCARD)
+        left, right, _ = near.near_pairs(keys, sets.take, JACCARD)
     else:
         vectors = WordLlamaEmbedder(None).embed([questions[row] for row in distinct])
         sample = np.random.default_rng(0).permutation(len(vectors))[: semantic.sample_size(len(vectors))]

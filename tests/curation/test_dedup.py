@@ -24,7 +24,7 @@ def jaccard(left: str, right: str) -> float:
 
 def near(*texts: str, threshold: float = 0.7) -> dict[tuple[int, int], float]:
     sets, keys = signatures([normalise(text) for text in texts], threshold, 256)
-    left, right, similarity = near_pairs(sets, keys, threshold)
+    left, right, similarity = near_pairs(keys, sets.take, threshold)
     return {(int(a), int(b)): float(s) for a, b, s in zip(left, right, similarity, strict=True)}
 
 

@@ -3,7 +3,7 @@ pairs, and each is then compared exactly, so that the threshold holds to the let
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,8 +19,8 @@ _RECALL = 0.9995
 _WINDOW = 32
 """How far apart in a bucket rows are still compared; a larger bucket is of rows that are much alike, and a chain of
 neighbours joins them."""
-_AT_ONCE = 1 << 18
-"""Pairs whose n-grams are in memory at once."""
+_AT_ONCE = 1 << 14
+"""Pairs whose n-grams are compared at once: some 100 MB of them."""
 _SIGNED_AT_ONCE = 4096
 """Rows whose signatures pass through Python lists at a time."""
 _SEED = 0
@@ -44,8 +44,15 @@ class Sets:
     @classmethod
     def concat(cls, parts: Sequence[Sets]) -> Sets:
         """The rows of several, behind one another."""
+        if not parts:
+            return cls(np.empty(0, np.uint32), np.zeros(1, np.int64))
         counts = np.concatenate([np.diff(part.offsets) for part in parts])
         return cls(np.concatenate([part.values for part in parts]), np.concatenate([[0], np.cumsum(counts)]))
+
+    def take(self, rows: Positions) -> Sets:
+        """Those of some rows."""
+        values, counts = self._gather(rows)
+        return Sets(values.astype(np.uint32), np.concatenate([[0], np.cumsum(counts)]))
 
     def row(self, number: int) -> bytes:
         return self.values[self.offsets[number] : self.offsets[number + 1]].tobytes()
@@ -131,11 +138,12 @@ def neighbours(keys: NDArray[np.uint64]) -> tuple[Positions, Positions]:
     return np.concatenate([*left, none]), np.concatenate([*right, none])
 
 
-def near_pairs(sets: Sets, keys: NDArray[np.uint64], threshold: float) -> Pairs:
+def near_pairs(keys: NDArray[np.uint64], sets_of: Callable[[Positions], Sets], threshold: float) -> Pairs:
     """Pairs of rows that share a band and whose sets have a Jaccard similarity of at least ``threshold``.
 
     Args:
         keys: shape (rows, bands); the bands to look at.
+        sets_of: the sets of some rows (ascending): of those alone that share a band with another.
 
     Returns:
         Each pair once.
@@ -146,6 +154,8 @@ def near_pairs(sets: Sets, keys: NDArray[np.uint64], threshold: float) -> Pairs:
         pairs = (left.astype(np.uint64) << np.uint64(32)) | right.astype(np.uint64)
         seen = _distinct(np.concatenate([seen, pairs]))
     left, right = (seen >> np.uint64(32)).astype(np.int64), (seen & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    similarity = sets.jaccard(left, right)
+    compared = _distinct(np.concatenate([left, right]).astype(np.uint64)).astype(np.int64)
+    sets = sets_of(compared)
+    similarity = sets.jaccard(np.searchsorted(compared, left), np.searchsorted(compared, right))
     kept = similarity >= threshold
     return left[kept], right[kept], similarity[kept]

@@ -104,20 +104,30 @@ def similar_pairs(rows: Positions, vectors: Vectors, threshold: float) -> Pairs:
 
 
 def within_cells(
-    rows: Positions, cells: NDArray[np.int32], vectors: Vectors, *, group: int, groups: int, threshold: float
+    rows: Positions,
+    cells: NDArray[np.int32],
+    vectors: NDArray[np.float16],
+    *,
+    group: int,
+    groups: int,
+    threshold: float,
 ) -> Pairs:
     """The pairs of every ``groups``-th cell from number ``group`` on; each pair once.
 
     Args:
         rows: numbers, ascending.
         cells: shape (rows, probes), where each lies.
-        vectors: shape (rows, dimensions).
+        vectors: shape (rows, dimensions), which are widened a cell at a time.
     """
     owner, slot = np.nonzero(cells % groups == group)
     order = np.argsort(cells[owner, slot], kind="stable")
     owner, cell = owner[order], cells[owner, slot][order]
     cuts = np.flatnonzero(np.diff(cell)) + 1
-    found = [similar_pairs(rows[mine], vectors[mine], threshold) for mine in np.split(owner, cuts) if len(mine) > 1]
+    found = [
+        similar_pairs(rows[mine], vectors[mine].astype(np.float32), threshold)
+        for mine in np.split(owner, cuts)
+        if len(mine) > 1
+    ]
     left = np.concatenate([np.empty(0, np.int64), *(one[0] for one in found)])
     right = np.concatenate([np.empty(0, np.int64), *(one[1] for one in found)])
     similarity = np.concatenate([np.empty(0), *(one[2] for one in found)])

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tasks.arrow import packed, values
 from tasks.artifacts import Receipt
-from tasks.curation.dedup.near import Positions
+from tasks.curation.dedup.near import Positions, Sets
 from tasks.curation.dedup.semantic import Vectors
 from tasks.run import Run, StageName
 
@@ -49,6 +50,13 @@ class Signed:
         tables = [self._stage.table(name, columns).take(within) for name, mine, within in self.parts(rows) if len(mine)]
         return pa.concat_tables(tables) if tables else self.table(columns).slice(0, 0)
 
+    def sets(self, rows: Positions) -> Sets:
+        """The word 3-grams of some rows (ascending)."""
+        tables = (
+            (self._stage.table(name, ["shingles"]), within) for name, mine, within in self.parts(rows) if len(mine)
+        )
+        return Sets.concat([Sets.of(*packed(table.take(within), "shingles")) for table, within in tables])
+
     def questions(self, *rows: Positions) -> dict[int, str]:
         """The questions of some rows, by their numbers."""
         wanted = np.zeros(len(self), bool)
@@ -62,5 +70,10 @@ class Signed:
 
 def vectors_of(table: pa.Table) -> Vectors:
     """The column ``vector`` as shape (rows, dimensions); no dimensions where nothing was embedded."""
+    return halves_of(table).astype(np.float32)
+
+
+def halves_of(table: pa.Table) -> NDArray[np.float16]:
+    """``vectors_of`` as they are stored."""
     halves = packed(table, "vector")[0].view(np.float16)
-    return halves.reshape(table.num_rows, -1).astype(np.float32) if table.num_rows else np.empty((0, 0), np.float32)
+    return halves.reshape(table.num_rows, -1) if table.num_rows else np.empty((0, 0), np.float16)

@@ -17,9 +17,9 @@ from tasks.curation.corpus import read_corpus
 from tasks.curation.dedup.clusters import DIGEST, exact_edges
 from tasks.curation.dedup.contradiction import contradicted
 from tasks.curation.dedup.deciding import decide
-from tasks.curation.dedup.near import Pairs, Sets, near_pairs
+from tasks.curation.dedup.near import Pairs, Positions, Sets, near_pairs
 from tasks.curation.dedup.semantic import cells_for, cosine_threshold, learn_cells, place, sample_size, within_cells
-from tasks.curation.dedup.signed import Signed, vectors_of
+from tasks.curation.dedup.signed import Signed, halves_of, vectors_of
 from tasks.curation.dedup.signing import sign
 from tasks.embedding.choice import embedder_of
 from tasks.embedding.embedder import TextEmbedder
@@ -110,15 +110,17 @@ def find_near(run: Run, signatures: Sequence[Receipt], group: int, groups: int) 
     def work() -> Outcome:
         signed = Signed(run, signatures)
         _, distinct = exact_edges(signed.column("exact"))
-        keys, sets = [], []
+        keys = []
         for name, mine, within in signed.parts(distinct):
-            if not len(mine):
-                continue
-            table = run.stage(StageName.SIGNATURES).table(name, ["bands", "shingles"]).take(within)
-            every = packed(table, "bands")[0].view(np.uint64).reshape(len(mine), -1)
-            keys.append(every[:, group::groups].copy())
-            sets.append(Sets.of(*packed(table, "shingles")))
-        left, right, similarity = near_pairs(Sets.concat(sets), np.concatenate(keys), rules.jaccard)
+            if len(mine):
+                table = run.stage(StageName.SIGNATURES).table(name, ["bands"]).take(within)
+                every = packed(table, "bands")[0].view(np.uint64).reshape(len(mine), -1)
+                keys.append(every[:, group::groups].copy())
+
+        def sets_of(rows: Positions) -> Sets:
+            return signed.sets(distinct[rows])
+
+        left, right, similarity = near_pairs(np.concatenate(keys), sets_of, rules.jaccard)
         return _edges(signed, (distinct[left], distinct[right], similarity), "near")
 
     shard = f"near-{group:03d}"
@@ -136,7 +138,7 @@ def find_semantic(
     def work() -> Outcome:
         signed = Signed(run, signatures)
         _, distinct = exact_edges(signed.column("exact"))
-        rows, cells, vectors = [distinct[:0]], [np.empty((0, 1), np.int32)], [np.empty((0, 1), np.float32)]
+        rows, cells, vectors = [distinct[:0]], [np.empty((0, 1), np.int32)], [np.empty((0, 1), np.float16)]
         for (name, mine, within), placed in zip(signed.parts(distinct), placements, strict=True):
             if not len(mine):
                 continue
@@ -144,7 +146,7 @@ def find_semantic(
             here = lie.view(np.int32).reshape(len(mine), -1)
             chosen = np.flatnonzero((here % groups == group).any(axis=1))
             if len(chosen):
-                vectors.append(vectors_of(run.stage(StageName.SIGNATURES).table(name, ["vector"]).take(within[chosen])))
+                vectors.append(halves_of(run.stage(StageName.SIGNATURES).table(name, ["vector"]).take(within[chosen])))
                 cells.append(here[chosen])
                 rows.append(mine[chosen])
         found = within_cells(
