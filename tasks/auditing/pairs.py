@@ -6,7 +6,6 @@ A question may have several attempts, which then are compared with one another: 
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -18,10 +17,7 @@ from pydantic import Field
 from tasks.errors import BadInput
 from tasks.files import read_models
 from tasks.models import Row
-from tasks.syntax import parsed
-
-STAR_IMPORT = "from solution import *\n\n"
-"""KodCode puts it before tests that import nothing of the solution when it runs them, and does not store it."""
+from tasks.star_import import with_star_import
 
 
 class AuditedPair(Row):
@@ -126,36 +122,10 @@ def _group(question_id: str, rows: Sequence[tuple[AuditedPair, list[Trial]]]) ->
     starred = set()
 
     def runnable(name: str, test: str) -> str:
-        if _imports_nothing(test):
+        if (found := with_star_import(test)) != test:
             starred.add(name)
-            return _starred(test)
-        return test
+        return found
 
     pairs = [pair.model_copy(update={"test": runnable(pair.id, pair.test)}) for pair, _ in rows]
     trials = [Trial(trial.id, trial.solution, runnable(trial.id, trial.test)) for _, trials in rows for trial in trials]
     return Group(question_id, pairs, trials, frozenset(starred))
-
-
-def _imports_nothing(test: str) -> bool:
-    """Whether tests parse and take nothing from the solution's module."""
-    tree = parsed(test)
-    return tree is not None and not any(
-        (isinstance(node, ast.ImportFrom) and node.module == "solution")
-        or (isinstance(node, ast.Import) and any(alias.name == "solution" for alias in node.names))
-        for node in ast.walk(tree)
-    )
-
-
-def _starred(test: str) -> str:
-    """Tests with ``STAR_IMPORT`` as early as may be: after a docstring and imports from the future."""
-    tree = parsed(test)
-    assert tree is not None
-    last = 0
-    for node in tree.body:
-        first = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and not last
-        if not first and not (isinstance(node, ast.ImportFrom) and node.module == "__future__"):
-            break
-        last = node.end_lineno or last
-    lines = test.splitlines(keepends=True)
-    head = "".join(lines[:last])
-    return f"{head}{'' if head.endswith(chr(10)) or not head else chr(10)}{STAR_IMPORT}{''.join(lines[last:])}"

@@ -5,15 +5,44 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tasks.syntax import parsed
 
 _LONGEST = 500
+"""Characters of a literal that is worth returning from a stub."""
 _DEEPEST = 5
 _MOST_ROWS = 100
 """Rows of a table that count for an assert in a loop over it."""
 _CONVERSIONS = {"list", "sorted", "tuple", "set", "bool", "int", "float", "str", "dict"}
 _BLOCKS = (ast.For, ast.AsyncFor, ast.While, ast.If, ast.With, ast.AsyncWith, ast.Try)
+
+
+@dataclass(frozen=True)
+class AssertedCall:
+    """A call that tests compare with a literal.
+
+    Attributes:
+        bound: it is called as an attribute, as a method is.
+        arguments, keywords: of each argument the expressions that it may stand for, more than one where a row of a
+            table cannot be told.
+        value: source of the literal.
+    """
+
+    name: str
+    bound: bool
+    arguments: tuple[tuple[ast.expr, ...], ...]
+    keywords: tuple[tuple[str, tuple[ast.expr, ...]], ...]
+    value: str
+
+
+def asserted_calls(test: str) -> list[AssertedCall]:
+    """The calls that tests compare with literals, in order; those of ``expected_values`` with what they are given.
+
+    Calls with starred arguments are left out.
+    """
+    tree = parsed(test)
+    return _Reader(tree).calls if tree else []
 
 
 def expected_values(test: str) -> dict[str, Counter[str]]:
@@ -29,6 +58,7 @@ def expected_values(test: str) -> dict[str, Counter[str]]:
 class _Reader:
     def __init__(self, tree: ast.Module) -> None:
         self.found: dict[str, Counter[str]] = {}
+        self.calls: list[AssertedCall] = []
         self._aliases: dict[str, str] = {}
         self._values: dict[str, list[ast.expr]] = {}
         for node in tree.body:
@@ -121,51 +151,73 @@ class _Reader:
 
     def _equal(self, left: ast.expr, right: ast.expr) -> None:
         for call, value in ((left, right), (right, left)):
-            for literal in self._literals(value):
-                self._expect(call, literal)
+            rows = self._followed(_exact(value))[:_MOST_ROWS]
+            for number, row in enumerate(rows):
+                if literal := _literal(row):
+                    self._expect(call, literal, (number, len(rows)))
 
-    def _expect(self, call: ast.expr, literal: str) -> None:
-        name = self._called(call)
-        if name:
+    def _expect(self, call: ast.expr, literal: str, row: tuple[int, int] = (0, 1)) -> None:
+        """Args:
+        row: which row of how many the literal is from.
+        """
+        found = self._called(call)
+        match found:
+            case ast.Call(func=ast.Name(id=name)):
+                name = self._aliases.get(name, name)
+            case ast.Call(func=ast.Attribute(attr=name)) | ast.Attribute(attr=name):
+                pass
+            case _:
+                return
+        if len(literal) <= _LONGEST:
             self.found.setdefault(name, Counter())[literal] += 1
+        if isinstance(found, ast.Call) and not any(isinstance(one, ast.Starred) for one in found.args):
+            arguments = tuple(self._stands_for(one, row) for one in found.args)
+            keywords = tuple((one.arg, self._stands_for(one.value, row)) for one in found.keywords if one.arg)
+            if len(keywords) == len(found.keywords):
+                bound = isinstance(found.func, ast.Attribute)
+                self.calls.append(AssertedCall(name, bound, arguments, keywords, literal))
 
-    def _called(self, node: ast.expr) -> str:
-        """The name of the function, method or property whose value an expression is; empty where there is none."""
+    def _stands_for(self, node: ast.expr, row: tuple[int, int]) -> tuple[ast.expr, ...]:
+        found = self._followed(node)[:_MOST_ROWS]
+        number, of = row
+        return (found[number],) if of > 1 and len(found) == of else tuple(found) or (node,)
+
+    def _called(self, node: ast.expr) -> ast.Call | ast.Attribute | None:
+        """The call, or the property, whose value an expression is; None where there is none."""
         for _ in range(_DEEPEST):
             match node:
                 case ast.Call(func=ast.Name(id=name), args=[inner, *_]) if name in _CONVERSIONS:
                     node = inner
                 case ast.Await(value=inner):
                     node = inner
-                case ast.Call(func=ast.Name(id=name)):
-                    return self._aliases.get(name, name)
-                case ast.Call(func=ast.Attribute(attr=name)) | ast.Attribute(attr=name):
-                    return name
+                case ast.Call(func=ast.Name() | ast.Attribute()) | ast.Attribute():
+                    return node
                 case ast.Name(id=name) if len(self._values.get(name, [])) == 1:
                     node = self._values[name][0]
                 case _:
-                    return ""
-        return ""
+                    return None
+        return None
 
     def _followed(self, node: ast.expr) -> list[ast.expr]:
         return self._values.get(node.id, []) if isinstance(node, ast.Name) else [node]
 
-    def _literals(self, node: ast.expr) -> list[str]:
-        found = []
-        for one in self._followed(node)[:_MOST_ROWS]:
-            match one:
-                case ast.Call(func=ast.Name(id="approx") | ast.Attribute(attr="approx"), args=[value, *_]):
-                    pass
-                case value:
-                    pass
-            try:
-                ast.literal_eval(value)
-                source = ast.unparse(value)
-            except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-                continue
-            if len(source) <= _LONGEST:
-                found.append(source)
-        return found
+
+def _exact(node: ast.expr) -> ast.expr:
+    """What a value is to be equal to, about or exactly."""
+    match node:
+        case ast.Call(func=ast.Name(id="approx") | ast.Attribute(attr="approx"), args=[value, *_]):
+            return value
+    return node
+
+
+def _literal(node: ast.expr) -> str:
+    """Source of the literal that an expression is, ``approx`` taken off; empty where it is none."""
+    value = _exact(node)
+    try:
+        ast.literal_eval(value)
+        return ast.unparse(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return ""
 
 
 def _names(target: ast.expr) -> list[str]:

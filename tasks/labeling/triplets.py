@@ -14,7 +14,6 @@ from tasks.acceptance import difficulty, explanation, rejection
 from tasks.consensus import Consensus, Opinion, consensus_of
 from tasks.intervals import wilson
 from tasks.labeling.quality import measures, rejected_by, value_of
-from tasks.labeling.signatures import entry_point_info
 from tasks.models import (
     NOT_ASKED,
     SCHEMA_VERSION,
@@ -37,6 +36,7 @@ from tasks.models import (
     Verdict,
 )
 from tasks.settings import Verification
+from tasks.signatures import entry_point_info
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 
-from tasks.labeling.signatures import entry_point_info
+from tasks.signatures import entry_point_info
 from tasks.labeling.triplets import label, licence_of
 from tasks.models import Audit, Mutant, Mutation, Reject, RejectReason, Triplet, Verdict
 from tasks.settings import Gate, Gates, Verification

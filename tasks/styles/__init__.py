@@ -1,0 +1,1 @@
+"""Rows told in another style, and verified again."""
