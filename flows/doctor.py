@@ -12,8 +12,8 @@ from flows.preflight import check_endpoints, check_prefect, check_sources
 from tasks.artifacts import Store
 from tasks.errors import BadInput, KodforgeError
 from tasks.execution.pool import check_sandbox
-from tasks.publishing.release import check_release_free
-from tasks.settings import Backend, BuildConfig, EndpointKind
+from tasks.publishing.folder import check_release_free
+from tasks.settings import Backend, BuildConfig
 from tasks.sourcing.catalogue import read_seeds
 
 _MOST_COUNTED = 10_000
@@ -44,12 +44,13 @@ def _seeds(config: BuildConfig) -> str:
     return ", ".join(f"{subset} {count} seeds" for subset, count in counts.items())
 
 
-def _endpoint(config: BuildConfig) -> str:
-    author = config.teachers.author
+def _endpoints(config: BuildConfig) -> str:
     check_endpoints(config)
-    if author.kind is EndpointKind.OPENAI:
-        return f"{author.model} at {author.base_url}"
-    return f"{author.kind} teacher, started with the run"
+    told = []
+    for place, endpoint in config.teachers.roles.items():
+        started = f"{endpoint.kind} teacher, started with the run"
+        told.append(f"{place} {endpoint.model} at {endpoint.base_url}" if endpoint.base_url else f"{place} {started}")
+    return "; ".join(told)
 
 
 def _bubblewrap(config: BuildConfig) -> str:
@@ -73,7 +74,7 @@ def examine(config: BuildConfig, console: Console) -> bool:
         ("prefect", lambda config: check_prefect(), True),
         ("store", _store, True),
         ("seeds", _seeds, True),
-        ("endpoint", _endpoint, True),
+        ("endpoint", _endpoints, True),
         ("bubblewrap", _bubblewrap, wanted is Backend.BUBBLEWRAP),
         ("docker", _docker, wanted is Backend.DOCKER),
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +20,7 @@ from tasks.errors import BadInput
 from tasks.labeling.mending import ACCOUNT as MENDING
 from tasks.labeling.mending import TEMPLATE as REWRITE
 from tasks.models import SeedGroup
+from tasks.responses.asking import TEMPLATES
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig, Category, Mending, Role
 from tasks.sourcing.catalogue import entry_of
@@ -43,12 +45,16 @@ _ASSUMED_REPLY: dict[str, int] = {
     StageName.ATTEMPTS: 1500,
     StageName.SOLUTIONS: 700,
     MENDING: 1000,
+    StageName.CONVERSIONS: 800,
+    StageName.RESPONSES: 6000,
 }
 _ASSUMED_QUESTION = 250
-_PAIR = 1500
-"""A solution with its tests, in a prompt."""
+_SOLUTION, _PAIR = 500, 1500
+"""A solution, and one with its tests, in a prompt."""
 _ASSUMED_SOLVED = 0.655
 """KodCode's pass@10: the share of questions that an attempt passes."""
+_ASSUMED_CONVERTED = 0.6
+"""Of the rows, those that KodCode could tell in another style: 168,000 of 279,000."""
 _ASSUMED_MENDED = 0.05
 """Questions whose tests are written anew."""
 _TYPICAL = 0.75
@@ -107,7 +113,34 @@ def estimate_run(config: BuildConfig) -> list[StageEstimate]:
     if effort.mending is Mending.REWRITE:
         rewrites = round(good * _ASSUMED_MENDED)
         stages.append(_stage(run, MENDING, Role.AUTHOR, rewrites, total, total * (_template_tokens(REWRITE) + _PAIR)))
+    return stages + _post_training(run, total, good * _ASSUMED_SOLVED)
+
+
+def _post_training(run: Run, most: int, expected: float) -> list[StageEstimate]:
+    """Args:
+    most, expected: rows that come out of verification.
+    """
+    rules, prompts, stages = run.config.post_training, run.config.teachers.prompts, []
+    rows, styles = _rows_out(run, run.last_stage, expected), rules.styles.into
+    if styles:
+        calls, most_calls = round(rows * len(styles)), most * len(styles)
+        prompt = most * sum(_template_tokens(fitting(style, prompts)) + _SOLUTION for style in styles)
+        stages.append(_stage(run, StageName.CONVERSIONS, Role.CONVERTER, calls, most_calls, prompt))
+    retold = rows * len(styles) * _ASSUMED_CONVERTED
+    tries, kinds = rules.reasoning.tries, 1 + len(styles)
+    asked = (rows + _rows_out(run, StageName.CONVERTED, retold)) * (1 - rules.held_out.share)
+    for name in run.teachers.reasoners:
+        calls, most_calls = round(asked * tries), most * kinds * tries
+        prompt = max(map(_template_tokens, set(TEMPLATES.values())))
+        role = f"reasoners.{name}"
+        stages.append(_stage(run, StageName.RESPONSES, role, calls, most_calls, most_calls * prompt))
     return stages
+
+
+def _rows_out(run: Run, stage: StageName, expected: float) -> float:
+    """Rows that a stage gave when the run was made last; those that are expected where it never was."""
+    manifest = run.stage(stage).manifest()
+    return float(manifest["rows_out"]) if manifest and manifest["rows_in"] else expected
 
 
 def _some_prompts(run: Run, subset: str) -> list[SeedGroup]:
@@ -130,15 +163,17 @@ def _share_of_good_questions(run: Run) -> float:
 
 def _template_tokens(template: str) -> int:
     """Of a prompt around a question, the question included."""
-    messages = chat(template, question="", libraries=[], categories=list(Category), solution="", test="", wrong=[])
+    nothing: dict[str, Any] = dict.fromkeys(("question", "solution", "test", "abstain"), "")
+    messages = chat(template, libraries=[], categories=list(Category), wrong=[], names=[], inputs=0, **nothing)
     return estimated_tokens("".join(content for _, content in messages)) + _ASSUMED_QUESTION
 
 
-def _stage(run: Run, stage: str, role: Role, calls: int, most_calls: int, most_prompt: int) -> StageEstimate:
+def _stage(run: Run, stage: str, role: str, calls: int, most_calls: int, most_prompt: int) -> StageEstimate:
     """Args:
+    role: place of the endpoint in `teachers`; where there is none, the author is asked.
     most_prompt: tokens of all prompts of ``most_calls``, rather too many.
     """
-    teacher = run.teachers.of(role)
+    teacher = run.teachers.roles.get(role, run.teachers.author)
     known = ResponseCache(run.cache_path).averages(teacher.model).get(str(stage))
     if known:
         prompt, completion = round(calls * known.prompt_tokens), round(calls * known.completion_tokens)
@@ -150,7 +185,7 @@ def _stage(run: Run, stage: str, role: Role, calls: int, most_calls: int, most_p
     most_completion = most_calls * teacher.sampling.max_tokens
     return StageEstimate(
         stage=str(stage),
-        role=role.value,
+        role=str(role),
         calls=calls,
         most_calls=most_calls,
         prompt_tokens=prompt,

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tasks.execution.expected import entry_points, test_functions
+from tasks.execution.aliases import Fit, fit, under
+from tasks.execution.expected import test_functions
 from tasks.execution.pool import Look, SandboxPool
 from tasks.models import (
     Attempt,
@@ -23,7 +24,7 @@ from tasks.models import (
     Solution,
     Verdict,
 )
-from tasks.syntax import UNREADABLE, nodes, parsed
+from tasks.syntax import parsed
 
 _LEAST_WALL_S, _TIMES_WALL = 2.0, 10
 _ALL_TOLD = frozenset({Verdict.PASSED, Verdict.FAILED, Verdict.SKIPPED, Verdict.FLAKY})
@@ -105,14 +106,6 @@ def _patience(entry: Entry) -> float:
     return max(_LEAST_WALL_S, _TIMES_WALL * max(walls)) if walls else math.inf
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Whether a solution has the names that tests use; what it has to be called to have them."""
-
-    missing: str = ""
-    alias: str = ""
-
-
 def _jobs(entry: Entry) -> dict[tuple[str, str], Pair]:
     """What has to run: one solution of each code, under one test file of each text, unless it is known."""
     found = {}
@@ -121,9 +114,9 @@ def _jobs(entry: Entry) -> dict[tuple[str, str], Pair]:
             known = entrant.peer.id == attempt.attempt_id and attempt.attempt_id in entry.verdicts
             if entrant.peer.same_as or known or not test_functions(attempt.test):
                 continue
-            fit = _fit(entrant, attempt.test)
-            if not fit.missing:
-                source = f"{entrant.solution}\n\n{fit.alias}\n" if fit.alias else entrant.solution
+            names = _fit(entrant, attempt.test)
+            if not names.missing:
+                source = under(entrant.solution, names.alias) if names.alias else entrant.solution
                 place = (entrant.peer.id, attempt.attempt_id)
                 found[place] = Pair(id=" under ".join(place), solution=source, test=attempt.test)
     return found
@@ -133,57 +126,12 @@ def _distinct(tests: Sequence[Attempt]) -> list[Attempt]:
     return list({attempt.test: attempt for attempt in reversed(tests)}.values())[::-1]
 
 
-def _fit(entrant: Entrant, test: str) -> _Fit:
-    """A reference was not written for the question: where the tests use one function and it has one, of whatever name,
-    it is called by theirs, if it takes the arguments that they give. All other solutions are judged as written."""
-    try:
-        found = nodes(entrant.solution)  # which are kept, for the tests of the other attempts
-    except UNREADABLE:
-        return _Fit(missing="does not parse")
-    bound = _bound(found)
-    missing = [name for name in entry_points(test) if name not in bound]
-    if not missing:
-        return _Fit()
-    module = found[0]
-    assert isinstance(module, ast.Module)
-    functions = [node for node in module.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
-    if entrant.peer.kind is PeerKind.REFERENCE and len(missing) == 1 and len(functions) == 1:
-        if _takes(functions[0], missing[0], test):
-            return _Fit(alias=f"{missing[0]} = {functions[0].name}")
-        return _Fit(missing=f"has no {missing[0]}, and {functions[0].name} takes other arguments")
-    return _Fit(missing=f"has no {missing[0]}")
-
-
-def _takes(function: ast.FunctionDef, name: str, test: str) -> bool:
-    """Whether a function takes what tests give it under a name; calls with unpacked arguments are not looked at."""
-    given = function.args
-    positional = [*given.posonlyargs, *given.args]
-    least, most = len(positional) - len(given.defaults), None if given.vararg else len(positional)
-    names = {one.arg for one in (*given.args, *given.kwonlyargs)}
-    for node in nodes(test):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != name:
-            continue
-        if any(isinstance(one, ast.Starred) for one in node.args) or any(one.arg is None for one in node.keywords):
-            continue
-        count = len(node.args) + len(node.keywords)
-        unknown = not given.kwarg and any(one.arg not in names for one in node.keywords)
-        if count < least or (most is not None and len(node.args) > most) or unknown:
-            return False
-    return True
-
-
-def _bound(module: Sequence[ast.AST]) -> set[str]:
-    """Names that a module with these nodes may have once it is imported."""
-    found: set[str] = set()
-    for node in module:
-        match node:
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
-                found.add(name)
-            case ast.Name(id=name, ctx=ast.Store()):
-                found.add(name)
-            case ast.Import(names=names) | ast.ImportFrom(names=names):
-                found |= {alias.asname or alias.name.partition(".")[0] for alias in names}
-    return found
+def _fit(entrant: Entrant, test: str) -> Fit:
+    """A reference was not written for the question, so it may go by another name. All others are judged as written."""
+    found = fit(entrant.solution, test)
+    if entrant.peer.kind is PeerKind.REFERENCE:
+        return Fit(alias=found.alias) if found.alias else found
+    return Fit(missing=found.missing)
 
 
 def _matrix(entry: Entry, jobs: Mapping[tuple[str, str], Pair], verdicts: Iterator[PairVerdict]) -> CrossCheck:
@@ -212,8 +160,8 @@ def _own(entry: Entry, place: tuple[str, str]) -> PairVerdict | None:
 
 
 def _cell(entrant: Entrant, attempt: Attempt, found: PairVerdict | None) -> Cell:
-    functions, fit = test_functions(attempt.test), _fit(entrant, attempt.test)
-    reason = found.reason if found else f"the solution {fit.missing}" if fit.missing else "the tests define no test"
+    functions, names = test_functions(attempt.test), _fit(entrant, attempt.test)
+    reason = found.reason if found else f"the solution {names.missing}" if names.missing else "the tests define no test"
     failed: list[str] = []
     if found and found.verdict not in _ALL_TOLD:
         failed = functions
@@ -228,6 +176,6 @@ def _cell(entrant: Entrant, attempt: Attempt, found: PairVerdict | None) -> Cell
         tests=attempt.attempt_id,
         verdict=found.verdict if found else None,
         failed=failed,
-        alias=fit.alias,
+        alias=names.alias,
         reason=reason,
     )

@@ -64,14 +64,15 @@ class TeacherClient:
     Args:
         endpoint: of kind ``openai``.
         answers: where answers are kept.
-        role: the endpoint's name in the config, for messages.
+        role: the endpoint's place in the config, for messages; `teachers.` is left out.
 
     Raises:
         BadInput: a key cannot be found.
     """
 
     def __init__(self, endpoint: Endpoint, answers: ResponseCache, role: str = "author") -> None:
-        self.endpoint, self.answers, self.role = endpoint, answers, role
+        self.endpoint, self.answers = endpoint, answers
+        self.place = role if role.startswith("evaluation.") else f"teachers.{role}"
         self._portal = event_loop()
         self.servers: list[Server] = self._portal.call(self._open)
         self._writer = Writer(answers)
@@ -123,7 +124,7 @@ class TeacherClient:
                 cause = server.scrub(str(error)) or type(error).__name__
                 raise TeacherUnavailable(
                     f"the endpoint {server.route.base_url} cannot be reached ({cause}). Is it running, and is "
-                    f"teachers.{self.role}.base_url right?"
+                    f"{self.place}.base_url right?"
                 ) from None
             if response.status_code in (401, 403):
                 raise self._misconfigured(server, response.status_code)
@@ -136,7 +137,7 @@ class TeacherClient:
         elif where := server.route.api_key_env or server.route.api_key_block:
             what = f"refuses the key in {where!r}; put a valid one there"
         else:
-            what = f"wants a key; name the environment variable that holds it: --set teachers.{self.role}.api_key_env=X"
+            what = f"wants a key; name the environment variable that holds it: --set {self.place}.api_key_env=X"
         return TeacherMisconfigured(f"the endpoint {server.route.base_url} answers {status}: it {what}")
 
     def ask_all(self, requests: Sequence[TeacherRequest], purpose: Purpose = NOBODY) -> list[Result]:

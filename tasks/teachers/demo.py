@@ -118,9 +118,10 @@ def _fault(kind: int) -> Response:
 
 def _completion(reply: Reply, prompt: str, chat: bool, key: str) -> dict[str, Any]:
     choice: dict[str, Any] = {"index": 0, "finish_reason": reply.finish_reason}
-    choice |= {"message": {"role": "assistant", "content": reply.text}} if chat else {"text": reply.text}
+    reasoning = {"reasoning_content": reply.reasoning} if reply.reasoning else {}
+    choice |= {"message": {"role": "assistant", "content": reply.text, **reasoning}} if chat else {"text": reply.text}
     # Words stand in for tokens: a server without a tokenizer has nothing better to count.
-    asked, told = len(prompt.split()), len(reply.text.split())
+    asked, told = len(prompt.split()), len(reply.text.split()) + len(reply.reasoning.split())
     return {
         "id": f"demo-{key[:16]}",
         "object": "chat.completion" if chat else "text_completion",

@@ -39,7 +39,8 @@ def _template(name: str) -> Template:
 def _messages(name: str) -> tuple[tuple[str, Template], ...]:
     """(role, template) of each message, cut before anything is filled in: a seed may hold any line."""
     system, *rest = _ROLE.split(_source(name))
-    parts = [("system", system), *zip(rest[::2], rest[1::2], strict=True)]
+    turns = zip(rest[::2], rest[1::2], strict=True)
+    parts = [*([("system", system)] if system.strip() else []), *turns]
     return tuple((role, _ENVIRONMENT.from_string(text)) for role, text in parts)
 
 
@@ -59,7 +60,7 @@ def render(name: str, **values: Any) -> str:
 
 
 def chat(name: str, **values: Any) -> tuple[tuple[str, str], ...]:
-    """A template as (role, content) messages; what stands before the first role is the system message."""
+    """A template as (role, content) messages; what stands before the first role, if anything, is the system message."""
     return tuple((role, template.render(**values).strip()) for role, template in _messages(name))
 
 

@@ -5,17 +5,24 @@ from __future__ import annotations
 import ast
 import re
 from dataclasses import dataclass
+from itertools import islice
 
 from tasks.syntax import parsed
 
-SECTIONS = ("Analysis", "Question", "Signature", "Solution", "Test", "Completion")
+SECTIONS = ("Analysis", "Question", "Signature", "Solution", "Test", "Completion", "Driver", "Inputs")
 _TAG = re.compile(rf"<\|\s*({'|'.join(SECTIONS)})\s+(Begin|End)\s*\|>", re.IGNORECASE)
 _OPENING = re.compile(r"([ \t]*)(`{3,}|~{3,})[ \t]*([\w+-]*)[^`]*$")
 _CODE_LINE = re.compile(r"(async def|def|class|import|from|@\w|if __name__|[A-Za-z_]\w*\s*(:\s*\w+\s*)?=)(?!=)")
 _MOST_ENDS = 8
 """Places where a piece of code is tried to end; each costs a parse."""
-_THINK = re.compile(r"\s*<think>(.*?)</think>", re.DOTALL)
-_PYTHON = frozenset({"python", "py", "python3"})
+_THINK = r"(?:<{0}(?:think|thinking|thought|seed:think)>|\[{0}THINK\])"
+_THOUGHT_BEGAN = re.compile(_THINK.format(""))
+_THOUGHT_BEGINS = re.compile(rf"[ \t]*{_THINK.format('')}")
+_THOUGHT_ENDS = re.compile(rf"(?<!['\"])(?<!(?<!`)`){_THINK.format('/')}(?!['\"])(?!`(?!``))")
+"""Not a tag that is quoted, as a model may well think about tags; a code fence may stand right beside one."""
+_ALONE = re.compile(rf"^[ \t]*{_THINK.format('/')}|{_THINK.format('/')}[ \t\r]*$", re.MULTILINE)
+"""The end of a thought at an end of its line, as it stands where a chat template has begun the thought."""
+PYTHON = frozenset({"python", "py", "python3"})
 _HEADING = re.compile(
     r"""^\s*(?:[#>*_\s]*)                                    # Markdown around it
         (?:(?:coding|programming|practice|new)\s+)?
@@ -34,13 +41,44 @@ class Malformed:
 
 
 def split_reasoning(text: str) -> tuple[str, str]:
-    """(reasoning, answer): a leading ``<think>`` block is reasoning."""
-    if found := _THINK.match(text):
-        return found.group(1).strip(), text[found.end() :].lstrip()
-    return "", text
+    """(reasoning, answer): ``<think>`` blocks are reasoning, wherever one begins a line outside code fences.
+
+    A block that is not closed is reasoning to the end, and so is all before a closing tag whose opening one the model's
+    chat template has supplied. Code fences within a block are part of it.
+    """
+    thoughts: list[str] = []
+    said: list[str] = []
+    at, fence = 0, ""
+    end = _ALONE.search(text)
+    if end is not None and not _THOUGHT_BEGAN.search(text, 0, end.start()):
+        thoughts.append(text[: end.start()])
+        at = end.end()
+    while at < len(text):
+        line = text[at : text.find("\n", at) + 1 or len(text)]
+        begin = None if fence else _THOUGHT_BEGINS.match(line)
+        if begin is None:
+            fence = _fence_behind(line, fence)
+            said.append(line)
+            at += len(line)
+            continue
+        begins = at + begin.end()
+        closing = _THOUGHT_ENDS.search(text, begins)
+        thoughts.append(text[begins : closing.start()] if closing else text[begins:])
+        at = closing.end() if closing else len(text)
+    if not thoughts:
+        return "", text
+    return "\n\n".join(filter(None, map(str.strip, thoughts))), "".join(said).lstrip()
 
 
-def _unix(text: str) -> str:
+def _fence_behind(line: str, fence: str) -> str:
+    """The mark of the code fence that is open behind a line; empty where none is."""
+    if fence:
+        return "" if _closes(line, fence) else fence
+    opening = _OPENING.match(line)
+    return opening.group(2) if opening else ""
+
+
+def unix(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -50,7 +88,7 @@ def section(text: str, name: str) -> str | None:
     A missing end tag is forgiven: the section ends at the next tag or at the end of the text. Of several sections of
     one name the last begun one counts, since models that correct themselves write the section again.
     """
-    text = _unix(text)
+    text = unix(text)
     tags = list(_TAG.finditer(text))
     found = None
     for position, tag in enumerate(tags):
@@ -61,7 +99,7 @@ def section(text: str, name: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """A fenced block: its language, its text without the fence's indentation, and its syntax tree if it has one."""
 
     language: str
@@ -69,14 +107,14 @@ class _Block:
     tree: ast.Module | None
 
 
-def _blocks(text: str) -> list[_Block]:
+def fenced_blocks(text: str) -> list[Block]:
     """Fenced blocks in order; one that is not closed ends with the text.
 
     Code may hold fences of its own, in a docstring say. So a block of Python ends at the first closing fence up to
     which it parses, and where there is none at the first.
     """
     lines = text.split("\n")
-    found: list[_Block] = []
+    found: list[Block] = []
     at = 0
     while at < len(lines):
         opening = _OPENING.match(lines[at])
@@ -84,15 +122,14 @@ def _blocks(text: str) -> list[_Block]:
         if not opening:
             continue
         indent, mark, language = opening.group(1), opening.group(2), opening.group(3).lower()
-        ends = [end for end in range(at, len(lines)) if _closes(lines[end], mark)] or [len(lines)]
-        tried = [
-            _Block(language, _body(lines[at:end], indent or _indent(lines, end)), None) for end in ends[:_MOST_ENDS]
-        ]
+        closing = (end for end in range(at, len(lines)) if _closes(lines[end], mark))
+        ends = list(islice(closing, _MOST_ENDS)) or [len(lines)]
+        tried = [Block(language, _body(lines[at:end], indent or _indent(lines, end)), None) for end in ends]
         chosen, block = 0, tried[0]
-        if language in _PYTHON or not language:
+        if language in PYTHON or not language:
             for number, one in enumerate(tried):
                 if (tree := parsed(one.text)) is not None:
-                    chosen, block = number, _Block(language, one.text, tree)
+                    chosen, block = number, Block(language, one.text, tree)
                     break
         found.append(block)
         at = ends[chosen] + 1
@@ -113,32 +150,33 @@ def _body(lines: list[str], indent: str) -> str:
     return "\n".join(line.removeprefix(indent) for line in lines)
 
 
-def _defined(tree: ast.Module) -> set[str]:
+def definitions(tree: ast.Module) -> set[str]:
+    """Names of the functions and classes of a module."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     return {node.name for node in tree.body if isinstance(node, kinds)}
 
 
-def _chosen(blocks: list[_Block]) -> str:
+def code_of_blocks(blocks: list[Block]) -> str:
     """The code of several blocks: those that define something, one after another.
 
     Blocks that define nothing are examples of use. Of blocks that define the same name the last counts, since models
     that correct themselves write the code again.
     """
-    ours = [block for block in blocks if block.language in _PYTHON] or [
+    ours = [block for block in blocks if block.language in PYTHON] or [
         block for block in blocks if block.tree is not None
     ]
-    parts = [(block, _defined(block.tree)) for block in ours if block.tree is not None and _defined(block.tree)]
+    parts = [(block, names) for block in ours if block.tree is not None and (names := definitions(block.tree))]
     if not parts:
         return (ours or blocks)[0].text
-    names: set[str] = set()
-    for _, defined in parts:
-        if names & defined:
+    seen: set[str] = set()
+    for _, names in parts:
+        if seen & names:
             return parts[-1][0].text
-        names |= defined
+        seen |= names
     return "\n\n".join(block.text.strip("\n") for block, _ in parts)
 
 
-def _without_prose(text: str) -> str:
+def without_prose(text: str) -> str:
     """Code without the sentences around it; the text itself where it is code, or where none can be found."""
     if parsed(text) is not None:
         return text
@@ -162,9 +200,9 @@ def code(text: str) -> str:
 
     Ends in exactly one newline; empty where there is no code.
     """
-    text = _unix(text)
-    blocks = _blocks(text)
-    body = _chosen(blocks) if blocks else _without_prose(text)
+    text = unix(text)
+    blocks = fenced_blocks(text)
+    body = code_of_blocks(blocks) if blocks else without_prose(text)
     body = body.strip("\n").rstrip()
     return f"{body}\n" if body.strip() else ""
 
@@ -187,7 +225,7 @@ def parse_pair(text: str) -> tuple[str, str] | Malformed:
 
 def clean_question(text: str) -> str:
     """The question without headings such as ``Question 3:`` or ``**Problem**`` in front; may be empty."""
-    text = _unix(text).strip()
+    text = unix(text).strip()
     while match := _HEADING.match(text):
         text = text[match.end() :].strip()
     return text

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tasks.teachers import conversions, reasoned
 from tasks.teachers.replies import clean_question
 
 NO_TRANSCRIPT = (
@@ -21,15 +22,23 @@ NO_TRANSCRIPT = (
 )
 _RATES, _NAMES, _SOLVES, _TESTS = '"quality"', "<|Signature Begin|>", "<|Solution Begin|>", "<|Test Begin|>"
 """What of the prompts tells what is asked about a question: a rating, a signature, a solution, tests."""
+_STUB, _DRIVER = "<|Completion Begin|>", "<|Driver Begin|>"
+"""The same of its other styles: as a stub, as a program."""
+_TAG = "<|"
+"""Begins each section that a reply should have. A prompt that asks for none is for one that reasons."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends: a text, or an HTTP error where ``status`` is not 200."""
+    """What the server sends: a text, or an HTTP error where ``status`` is not 200.
+
+    ``reasoning`` goes beside the text, as ``reasoning_content``.
+    """
 
     text: str
     finish_reason: str = "stop"
     status: int = 200
+    reasoning: str = ""
 
 
 def _pair_reply(entry: dict[str, Any], attempt: dict[str, Any]) -> str:
@@ -94,15 +103,21 @@ class Transcripts:
 
     Args:
         entries: dicts with ``id``; ``prefix`` or ``match``; ``question`` and ``attempts``, or ``reply``, or ``error``;
-            perhaps ``rating``, ``signature``, ``solver`` (a list of solutions) and ``mended`` (tests), the answers to
-            further calls about that question.
+            perhaps ``rating``, ``signature``, ``solver`` (a list of solutions), ``mended`` (tests) and ``reasoned`` (a
+            list of dicts with perhaps ``thoughts``, ``solution`` or ``text``, and ``finish_reason``), the answers to
+            further calls about that question. An entry with ``of`` adds to that one what it is in other styles:
+            ``completion``, a stub; ``problem``, a reply or a dict with ``statement``, ``driver`` and ``inputs``.
     """
 
     def __init__(self, entries: Iterable[dict[str, Any]]) -> None:
         self._by_prefix: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self._by_match: list[dict[str, Any]] = []
         self._by_question: dict[str, dict[str, Any]] = {}
-        for entry in entries:
+        self._by_telling: dict[str, tuple[dict[str, Any], str]] = {}
+        told = list(entries)
+        others = {one["of"]: one for one in told if "of" in one}
+        for own in (one for one in told if "of" not in one):
+            entry = {**others.get(own["id"], {}), **own}
             if "prefix" in entry:
                 self._by_prefix[entry["prefix"]].append(entry)
                 self._by_question[clean_question(_text_of(entry))] = entry
@@ -110,6 +125,8 @@ class Transcripts:
                 self._by_match.append(entry)
             if "question" in entry:
                 self._by_question[clean_question(entry["question"])] = entry
+            if "attempts" in entry:
+                self._by_telling.update({text: (entry, driver) for text, driver in reasoned.tellings(entry).items()})
         self._by_question.pop("", None)
 
     def complete(self, prompt: str, seed: int) -> Reply:
@@ -123,9 +140,15 @@ class Transcripts:
 
     def chat(self, prompt: str, seed: int) -> Reply:
         """The reply to a chat: about a known question that it holds, else a question for its seed."""
+        if _TAG not in prompt and _RATES not in prompt and (found := self._reasoned(prompt, seed)):
+            return found
         asked = max((question for question in self._by_question if question in prompt), key=len, default=None)
         if asked is not None:
             entry = self._by_question[asked]
+            if _STUB in prompt:
+                return Reply(conversions.completion(entry, prompt))
+            if _DRIVER in prompt:
+                return Reply(conversions.problem(entry))
             if _RATES in prompt:
                 return _rating_reply(entry)
             if _NAMES in prompt:
@@ -136,8 +159,17 @@ class Transcripts:
                 return _tests_reply(entry)
             return Reply(_pair_reply(entry, entry["attempts"][seed % len(entry["attempts"])]))
         places = [(prompt.find(entry["match"]), -len(entry["match"]), entry["id"], entry) for entry in self._by_match]
-        found = min((place for place in places if place[0] >= 0), default=None, key=lambda place: place[:3])
-        return _question_reply(found[3]) if found else Reply(NO_TRANSCRIPT)
+        place = min((place for place in places if place[0] >= 0), default=None, key=lambda place: place[:3])
+        return _question_reply(place[3]) if place else Reply(NO_TRANSCRIPT)
+
+    def _reasoned(self, prompt: str, seed: int) -> Reply | None:
+        """The answer to a task in any style, after some thought; None to a prompt that holds no known one."""
+        asked = reasoned.flat(prompt)
+        told = max((text for text in self._by_telling if text in asked), key=len, default=None)
+        if told is None:
+            return None
+        text, thoughts, finish_reason = reasoned.reply(*self._by_telling[told], seed)
+        return Reply(text, finish_reason, reasoning=thoughts)
 
 
 @cache

@@ -118,9 +118,10 @@ def _choice(choice: Any) -> Choice:
     if not isinstance(text, str) and not (text is None and (isinstance(reasoning, str) or finish_reason)):
         raise TypeError("a choice without text")
     thought, said = split_reasoning(text or "")
+    thoughts = dict.fromkeys([reasoning if isinstance(reasoning, str) else "", thought])
     return Choice(
         text=_whole(said),
-        reasoning=_whole(reasoning if isinstance(reasoning, str) and reasoning else thought),
+        reasoning=_whole("\n\n".join(filter(None, thoughts))),
         finish_reason=_whole(str(finish_reason or "")),
         logprobs=_whole(choice.get("logprobs")),
     )

@@ -325,12 +325,15 @@ def test_raw_completion_stops_where_told_and_reasoning_is_apart(start, connect):
         if prompt == "raw":
             return 200, {}, json.dumps({"choices": [{"text": " sum", "finish_reason": "stop"}]}).encode()
         message = {"content": "4", "reasoning_content": "2 + 2"}
+        if prompt == "both":
+            message["content"] = "<think>so it is</think>4"
         return 200, {}, json.dumps({"choices": [{"message": message}], "usage": "broken"}).encode()
 
     raw = CompletionRequest(prompt="raw", stop=("\n",), sampling=Sampling(), seed=0)
-    completed, thought = connect(start(behave).url).ask_all([raw, ask("think")])
+    completed, thought, both = connect(start(behave).url).ask_all([raw, ask("think"), ask("both")])
     assert (completed.text, completed.finish_reason) == (" sum", "stop")
     assert (thought.text, thought.reasoning, thought.estimated) == ("4", "2 + 2", True)
+    assert (both.text, both.reasoning) == ("4", "2 + 2\n\nso it is")
 
 
 def test_cache_that_cannot_be_used_is_named(tmp_path):

@@ -151,3 +151,25 @@ def test_solvers_are_given_solutions_alone_and_menders_tests():
     assert ["a = 1" in solved[0], "a = 2" in solved[1], solved[2] == solved[0]] == [True] * 3
     assert "t = 1" not in solved[0]
     assert "t = 3" in transcripts.chat("<|Test Begin|> Write a function to add.", 0).text
+
+
+def test_models_that_reason_answer_in_every_style_each_in_its_own_manner():
+    entries = [
+        {
+            "id": name,
+            "match": name,
+            "question": f"Question 1:\nAdd one to {name}.",
+            "completion": f"def add_{name}(x):\n    '''Adds.'''\n",
+            "problem": {"statement": f"Read {name}.\n\nMore.", "driver": "print(add(int(input())))\n", "inputs": []},
+            "attempts": [{"solution": "def add(x): ...\n", "test": "t = 1\n"}, {"solution": "def plus(x): ...\n"}],
+        }
+        for name in "abcdefghijklmnopq"
+    ]
+    transcripts = Transcripts(entries)
+    replies = [transcripts.chat(f"Add one\n    to {one['id']}. Now.", 0) for one in entries]
+    assert all("def add(x)" in one.text for one in replies)
+    manners = {(bool(one.reasoning), "<think>" in one.text, "</think>" in one.text) for one in replies}
+    assert manners == {(True, False, False), (False, False, True), (False, True, True)}
+    assert "def plus(x)" in transcripts.chat("Complete:\ndef add_a(x):\n    ...", 1).text
+    assert "print(add(int(input())))" in transcripts.chat("Read a.\n\nOther words.", 0).text
+    assert "quality" in transcripts.chat('Give "quality": Add one to a.', 0).text

@@ -21,6 +21,8 @@ VALUES = {
     "contract": {"question": "Add two numbers."},
     "rate": {"question": "Add two numbers.", "categories": ["Other"]},
     "solve": {"question": "Add two numbers.", "libraries": ["pandas==3.1.1"]},
+    "complete": {"question": "Add.", "solution": "def add(): ...", "names": ["add"], "abstain": "NO"},
+    "online_judge": {"question": "Add.", "solution": "...", "names": ["add"], "abstain": "NO", "inputs": 5},
 }
 
 

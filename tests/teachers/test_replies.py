@@ -126,6 +126,35 @@ def test_reasoning_is_taken_off():
     assert split_reasoning("Answer <think>x</think>") == ("", "Answer <think>x</think>")
 
 
+@pytest.mark.parametrize(
+    ("text", "reasoning", "answer"),
+    [
+        ("hm\n</think>\n\nAnswer", "hm", "Answer"),
+        ("hm\r\n</think>\r\nAnswer", "hm", "Answer"),
+        ("<think>never\n```python\nx = 1\n```", "never\n```python\nx = 1\n```", ""),
+        ("hm\n```python\nx = 1\n```\n</think>\nAnswer", "hm\n```python\nx = 1\n```", "Answer"),
+        ("<think>a</think>One\n<think>\nb\n</think>\nTwo", "a\n\nb", "One\n\nTwo"),
+        ("<think>`</think>` ends it\n</think>Answer", "`</think>` ends it", "Answer"),
+        ("[THINK]hm[/THINK]Answer", "hm", "Answer"),
+        ("<think></think>\nAnswer", "", "Answer"),
+    ],
+)
+def test_thoughts_are_split_off_however_they_are_marked(text, reasoning, answer):
+    assert split_reasoning(text) == (reasoning, answer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nPROMPT = '''\n<think>\n</think>\n'''\n```",
+        "Use `text.split('</think>')` for it.",
+        "re.sub('<think>.*</think>', '', text)",
+    ],
+)
+def test_tags_that_an_answer_is_about_are_part_of_it(text):
+    assert split_reasoning(text) == ("", text)
+
+
 CODE = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="`~<|\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"),
     min_size=1,

@@ -1,0 +1,1 @@
+"""Reasoning models answer rows, and the rows' tests judge the answers."""
