@@ -9,10 +9,11 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import BaseModel
 
 from flows.curate_triplets import curate_triplets
+from flows.post_train import post_train
 from flows.preflight import check_run
 from flows.source_questions import source_questions
 from flows.verify_triplets import verify_triplets
-from tasks.publishing.release import release_store
+from tasks.publishing.folder import release_store
 from tasks.publishing.stage import publish_release
 from tasks.publishing.summary import Summary, summarise
 from tasks.run import Run
@@ -30,7 +31,7 @@ class BuildResult(BaseModel):
 
 @flow(name="build-dataset", flow_run_name="build {config.run}")
 def build_dataset(config: BuildConfig) -> BuildResult:
-    """Make a verified dataset: source questions, verify triplets, curate, publish.
+    """Make a verified dataset: source questions, verify triplets, curate, post-train, publish.
 
     Running it again with the same config resumes: finished shards are skipped, and no teacher call that was
     answered is paid for again.
@@ -39,6 +40,7 @@ def build_dataset(config: BuildConfig) -> BuildResult:
     source_questions(config)
     verify_triplets(config)
     curate_triplets(config)
+    post_train(config)
     rows = publish_release(Run(config=config, teachers=config.teachers))
     run = Run(config=config, teachers=config.teachers)
     summary = summarise(run)

@@ -18,8 +18,9 @@ from tasks.errors import BadInput
 from tasks.execution.pool import check_sandbox
 from tasks.licences.expressions import canonical
 from tasks.licences.mix import check_licensing
-from tasks.publishing.release import check_release_free
+from tasks.publishing.folder import check_release_free
 from tasks.run import answers_path
+from tasks.sets.rl import check_rl
 from tasks.settings import BuildConfig, Endpoint, EndpointKind
 from tasks.sourcing.catalogue import entry_of, read_seeds
 from tasks.sourcing.screening import check_screening
@@ -34,7 +35,7 @@ def check_run(config: BuildConfig) -> None:
     """Check all that a build needs.
 
     Raises:
-        BadInput: the Prefect server, the store, the release folder or the seeds of a subset are wrong.
+        BadInput: the Prefect server, the store, the release folder, the seeds of a subset or a mix is wrong.
         TeacherMisconfigured: the endpoint refuses the key.
         TeacherUnavailable: the endpoint cannot be reached.
         SandboxUnavailable: no pair can be judged on this machine.
@@ -45,6 +46,7 @@ def check_run(config: BuildConfig) -> None:
     check_release_free(config)
     check_sources(config)
     check_curation(config, config.selected)
+    check_rl(config)
     check_endpoints(config)
     check_sandbox(config.sandbox)
 
@@ -83,15 +85,24 @@ def check_curation(config: BuildConfig, subsets: Collection[str] = ()) -> None:
 def check_endpoints(config: BuildConfig) -> None:
     """Reach every endpoint; of those that are started with the run, check that they can be."""
     for role, endpoint in config.teachers.roles.items():
-        match endpoint.kind:
-            case EndpointKind.OPENAI:
-                check_endpoint(endpoint, role)
-                with_user_turn(endpoint)
-                check_limits(endpoint)
-            case EndpointKind.LOCAL:
-                local.weights()
-            case EndpointKind.DEMO:
-                packaged()
+        reach(endpoint, role)
+
+
+def reach(endpoint: Endpoint, role: str) -> None:
+    """Reach an endpoint and have its key accepted; one that is started with the run must be there to be started.
+
+    Raises:
+        BadInput, TeacherUnavailable, TeacherMisconfigured: as ``check_endpoint``, and of limits and wheels.
+    """
+    match endpoint.kind:
+        case EndpointKind.OPENAI:
+            check_endpoint(endpoint, role)
+            with_user_turn(endpoint)
+            check_limits(endpoint)
+        case EndpointKind.LOCAL:
+            local.weights()
+        case EndpointKind.DEMO:
+            packaged()
 
 
 def check_limits(endpoint: Endpoint) -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.arrow import arrow_schema, values
 from tasks.artifacts import Receipt
 from tasks.models import Grade, Placing, ReleaseRow, Response, Split
 from tasks.run import Run, StageName
+
+_ROW = arrow_schema(ReleaseRow)
 
 
 class Released:
@@ -29,21 +32,39 @@ class Released:
     @property
     def receipts(self) -> list[Receipt]:
         """All that a release depends on."""
-        stages = (self.run.last_stage, StageName.PLACINGS, StageName.CONVERTED, StageName.GRADES)
+        stages = [self.run.last_stage, StageName.PLACINGS, StageName.CONVERTED, StageName.GRADES]
+        if self.run.config.post_training.sets.rl.enabled:
+            stages.append(StageName.REFERENCES)
         return [receipt for stage in stages for receipt in self.run.receipts(stage)]
+
+    def shards(self, part: Receipt) -> list[Receipt]:
+        """A shard of rows, and those of the same rows told in other styles."""
+        return [part, *self._converted[part.name]]
+
+    def sources(self, part: Receipt) -> list[Receipt]:
+        """What ``rows`` reads for a shard."""
+        return [*self.shards(part), self._placings[part.name]]
 
     def rows(self, part: Receipt, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows of a shard, then those told in other styles, with the columns of ``ReleaseRow``.
 
         What is held out has the split ``evaluation``; a row in another style is where the row is that it was made of.
+
+        Args:
+            columns: read no others.
         """
-        schema = arrow_schema(ReleaseRow)
-        tables = [self.run.stage(self.run.last_stage).table(part.name)]
-        tables += [self.run.stage(StageName.CONVERTED).table(one.name) for one in self._converted[part.name]]
-        table = pa.concat_tables([one.cast(schema) for one in tables])
+        wanted = list(columns) if columns is not None else _ROW.names
+        read = list(dict.fromkeys([*wanted, "question_id", "split", "group", "lineage"]))
+        if "lineage" not in wanted:
+            read[-1] = "lineage.converted_from"
+        shards = [(self.run.stage(StageName(one.stage)), one.name) for one in self.shards(part)]
+        table = pa.concat_tables([stage.table(name, read) for stage, name in shards])
+        if "lineage" in wanted:
+            made_of = pc.struct_field(table["lineage"], "converted_from").to_pylist()
+        else:
+            made_of = values(table, "converted_from")
         placings = self.run.stage(StageName.PLACINGS).rows(self._placings[part.name].name, Placing)
         placed = {one.question_id: one for one in placings}
-        made_of = [lineage["converted_from"] for lineage in values(table, "lineage")]
         places = [placed[origin or own] for origin, own in zip(made_of, values(table, "question_id"), strict=True)]
         splits = zip(places, values(table, "split"), strict=True)
         found = {
@@ -51,9 +72,10 @@ class Released:
             "group": [place.group for place in places],
         }
         for name, column in found.items():
-            number = table.schema.get_field_index(name)
-            table = table.set_column(number, table.schema.field(name), pa.array(column, pa.string()))
-        return table if columns is None else table.select(list(columns))
+            table = table.set_column(
+                table.schema.get_field_index(name), _ROW.field(name), pa.array(column, pa.string())
+            )
+        return table.select(wanted).cast(pa.schema([_ROW.field(name) for name in wanted]))
 
     def tables(self, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """``rows`` of every shard, in order."""
@@ -68,4 +90,11 @@ class Released:
 
 def _by_part(receipts: Sequence[Receipt], parts: Sequence[Receipt]) -> dict[str, list[Receipt]]:
     """Shards that were made of others, which their names begin with."""
-    return {part.name: [one for one in receipts if one.name.startswith(f"{part.name}-")] for part in parts}
+    found: dict[str, list[Receipt]] = {part.name: [] for part in parts}
+    for receipt in receipts:
+        name = receipt.name
+        while name and name not in found:
+            name = name.rpartition("-")[0]
+        if name:
+            found[name].append(receipt)
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,6 +38,8 @@ class StageName(StrEnum):
     CONVERTED = "converted"
     RESPONSES = "responses"
     GRADES = "grades"
+    CANDIDATES = "candidates"
+    REFERENCES = "references"
 
 
 class Purpose(BaseModel):
@@ -95,7 +98,7 @@ class Run(BaseModel):
         manifest = self.stage(name).manifest()
         if manifest is None:
             raise BadInput(
-                f"run {self.config.run!r} in {self.config.store!r} has no finished stage {name!r}. Run the stages "
+                f"run {self.config.run!r} in {self.config.store!r} has no finished stage {name.value!r}. Run the stages "
                 f"before it first, or the whole build with `kodforge run`"
             )
         return [Receipt.model_validate(shard) for shard in manifest["shards"]]
@@ -104,7 +107,16 @@ class Run(BaseModel):
         self.stage(name).finish(receipts, config_fingerprint(self.config))
 
 
-def answers_path(config: BuildConfig) -> str:
+class Stored(Protocol):
+    """A config that says where its artifacts and answers are kept."""
+
+    @property
+    def store(self) -> str: ...
+    @property
+    def cache(self) -> str: ...
+
+
+def answers_path(config: Stored) -> str:
     """The SQLite file with the teachers' answers.
 
     Raises:
@@ -154,7 +166,8 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
             "shards_in_flight": True,
             "engine": True,
             "budget": True,
-            "release": {"path"},
+            "kpis": True,
+            "release": {"path", "keep", "hub"},
             "curation": {"decontamination": {"benchmarks": {"__all__": {"path"}}}, "drift": {"against"}},
             "sandbox": {"slots", "image", "recycle_after"},
             "teachers": {**{role.value: _PRIVATE for role in Role}, "reasoners": {"__all__": _PRIVATE}},

@@ -28,7 +28,8 @@ from tasks.models.dataset import (
     Trial,
     Triplet,
 )
-from tasks.models.post_training import Conversion, Grade, Placing, Response
+from tasks.models.evaluation import EvalAnswer, EvalItem, EvalVerdict, Failure
+from tasks.models.post_training import Candidate, Conversion, Grade, Placing, Reference, Response
 from tasks.models.sourcing import Call, Provenance, Question, Rating, Seed, SeedGroup
 from tasks.models.verification import (
     Attempt,
@@ -72,6 +73,7 @@ __all__ = [
     "Audit",
     "BenchmarkHit",
     "Call",
+    "Candidate",
     "Cell",
     "Centroid",
     "ContentFinding",
@@ -83,7 +85,11 @@ __all__ = [
     "Difficulty",
     "DuplicateDecision",
     "Edge",
+    "EvalAnswer",
+    "EvalItem",
+    "EvalVerdict",
     "Examination",
+    "Failure",
     "Grade",
     "Labels",
     "Lineage",
@@ -104,6 +110,7 @@ __all__ = [
     "Provenance",
     "Question",
     "Rating",
+    "Reference",
     "Reject",
     "RejectReason",
     "ReleaseRow",

@@ -62,6 +62,7 @@ class Edge(Row):
     right: int
     kind: Literal["near", "semantic"]
     similarity: float
+    contradicted: bool = Field(description="Something tells them apart: they are related tasks, not duplicates.")
 
 
 class DuplicateDecision(Row):

@@ -79,6 +79,7 @@ class Lineage(Row):
     solution_call: Call
     converted_from: str = Field("", description="Id of the row that this one tells in another style; else empty.")
     conversion_call: Call | None = None
+    conversion_mends: list[str] = Field([], description="What was changed in what the converter wrote, and why.")
     sandbox_backend: str
     sandbox_image: str
     integrity_tier: Tier

@@ -13,7 +13,9 @@ class Placing(Row):
     """Where a row of a run goes, before anything is made of it."""
 
     question_id: str
-    group: str = Field(description="Id of the first row of its group: rows of one group never lie in two splits.")
+    group: str = Field(
+        description="Id of the first row of its group. Of a group all rows are in `evaluation`, or none is."
+    )
     split: Split
 
 
@@ -28,7 +30,9 @@ class Conversion(Row):
     solution: str
     test: str
     io: list[ProgramRun]
+    driver: str = Field("", description="The end of an `online_judge` solution: reads, calls the rest, and prints.")
     examples: str = Field(description="A pytest file over the examples that the question gives; empty where none.")
+    mends: list[str] = Field([], description="What was left out of the converter's text or added to it, and why.")
     call: Call
 
 
@@ -44,7 +48,9 @@ class Response(Row):
     text: str = Field(description="What it said after it had thought.")
     reasoning: str
     finish_reason: str
-    code: str = Field(description="The program in `text`; empty where it holds none.")
+    code: str = Field(
+        description="The program in `text`, of a `complete` row joined to its stub, as it is run; empty for none."
+    )
     call: Call
 
 
@@ -54,11 +60,29 @@ class Grade(Row):
     response_id: str
     question_id: str
     passed: bool = Field(description="As written; under an alias only where the config accepts it.")
-    verdict: Verdict | None = Field(description="As written; None where the response holds no code.")
+    verdict: Verdict | None = Field(description="As written; None where there is no code, or the reply was cut off.")
     reason: str
-    integrity_tier: Tier | None
+    integrity_tier: Tier | None = Field(description="As `tests` and `wall_s` of the run that `passed` goes by.")
     alias: str = Field(description="`wanted = own`, where its only function has another name; else empty.")
     alias_verdict: Verdict | None = Field(description="What it would be under that alias.")
     tests: list[TestOutcome]
     wall_s: float
-    sandbox_s: float
+    sandbox_s: float = Field(description="Of all its runs; 0 where an earlier one had the same code and tests.")
+
+
+class Candidate(Row):
+    """A row that may go into the set for reinforcement learning, if its solution still passes."""
+
+    question_id: str
+    subset: str
+
+
+class Reference(Row):
+    """The solution of a candidate, run again: it passed."""
+
+    question_id: str
+    verdict: Verdict
+    integrity_tier: Tier
+    wall_s: float
+    backend: str
+    image: str = Field(description="Digest of what ran: the Docker image, or the bubblewrap environment.")

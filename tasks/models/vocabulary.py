@@ -100,6 +100,9 @@ class RejectReason(StrEnum):
     COLLUSION = "collusion"
     CONTRADICTS_REFERENCE = "contradicts_reference"
     UNSTATED_NAME = "unstated_name"
+    # an item of a benchmark
+    MISSING_LIBRARY = "missing_library"
+    FED_BACK = "fed_back"
     # a row told in another style
     NOT_CONVERTIBLE = "not_convertible"
     UNCHANGED = "unchanged"

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from importlib import resources
-from pathlib import PurePosixPath
 from typing import Any
-
-import fsspec
 
 from tasks.curation.contamination.items import BenchmarkItem
 from tasks.curation.contamination.presets import HUMAN_EVAL, PRESETS
 from tasks.errors import BadInput
 from tasks.settings.decontamination import Benchmark, Columns
-from tasks.tables import ENDINGS, Row, SourceUnavailable, Table, open_table
+from tasks.tables import Row, SourceUnavailable, open_split
 
 MOST_SOLUTIONS = 3
 """Of an item; APPS has hundreds for some."""
@@ -45,7 +41,7 @@ def _read(benchmark: Benchmark) -> list[BenchmarkItem]:
     if not columns.prompt:
         raise BadInput(f"benchmark {name!r} names no column for the prompt. Give `columns: {{prompt: [...]}}`")
     try:
-        items = [_item(name, columns, row) for row in _table(path, split).rows(_asked(columns))]
+        items = [_item(name, columns, row) for row in open_split(path, split).rows(_asked(columns))]
     except (BadInput, SourceUnavailable) as error:
         raise BadInput(f"benchmark {name!r} cannot be read: {error}") from error
     if not items:
@@ -55,20 +51,6 @@ def _read(benchmark: Benchmark) -> list[BenchmarkItem]:
 
 def _asked(columns: Columns) -> set[str]:
     return {one for one in (columns.id, *columns.prompt, *columns.solution, *columns.tests) if one}
-
-
-def _table(path: str, split: str) -> Table:
-    """The files of a benchmark: of a folder those of the split, or all."""
-    table = open_table(path)
-    root = fsspec.core.url_to_fs(path)[1]
-    if not table.fs.isdir(root):
-        return table
-    files = sorted(file for file in table.fs.find(root) if any(end in PurePosixPath(file).suffixes for end in ENDINGS))
-    chosen = [file for file in files if split in PurePosixPath(file).name]
-    if not chosen:
-        shown = ", ".join(PurePosixPath(file).name for file in files[:10])
-        raise BadInput(f"no file of {path} has {split!r} in its name, only {shown}. Give another `split`")
-    return replace(table, files=tuple(chosen))
 
 
 def _item(name: str, columns: Columns, row: Row) -> BenchmarkItem:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.arrow import arrow_schema, packed, values
@@ -29,7 +30,7 @@ def decide(
     """A ``DuplicateDecision`` for each row, in order.
 
     Args:
-        pairs: the columns of ``Edge``.
+        pairs: the columns of ``Edge``; those that are contradicted tie nothing.
         examined: outcome and contaminated of each row.
         refused: licences whose rows will be rejected, or doubted.
         excludes: whether they are rejected.
@@ -37,6 +38,7 @@ def decide(
     known = signed.table(["id", "subset", "licence", "quality", "exact"])
     digests = np.array(values(known, "exact"), DIGEST)
     repeated, _ = exact_edges(digests)
+    pairs = pairs.filter(~pc.field("contradicted"))
     kinds = np.array([KINDS.index(kind) for kind in values(pairs, "kind")], np.int8)
     alike = Edges(pairs["left"].to_numpy(), pairs["right"].to_numpy(), kinds)
     if not across_subsets:

@@ -165,16 +165,16 @@ def find_semantic(
 
 
 def _edges(signed: Signed, found: Pairs, kind: str) -> Outcome:
-    """Those pairs that nothing tells apart."""
-    left, right, _ = found
-    same = ~contradicted(signed.questions(left, right), left, right)
+    """The pairs, each with whether something tells its rows apart."""
+    left, right, similarity = found
     columns: dict[str, pa.Array[Any]] = {
-        "left": pa.array(left[same]),
-        "right": pa.array(right[same]),
-        "kind": pa.array([kind] * int(same.sum()), pa.string()),
-        "similarity": pa.array(found[2][same]),
+        "left": pa.array(left),
+        "right": pa.array(right),
+        "kind": pa.array([kind] * len(left), pa.string()),
+        "similarity": pa.array(similarity),
+        "contradicted": pa.array(contradicted(signed.questions(left, right), left, right)),
     }
-    return Outcome(rows_in=int(same.sum()), rows=pa.table(columns, schema=arrow_schema(Edge)))
+    return Outcome(rows_in=len(left), rows=pa.table(columns, schema=arrow_schema(Edge)))
 
 
 @task(task_run_name="cluster duplicates", cache_policy=NO_CACHE, **RETRIES)

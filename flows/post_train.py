@@ -1,0 +1,59 @@
+"""Curated rows to post-training data: held-out groups, other styles, models' answers, references run anew."""
+
+from __future__ import annotations
+
+from prefect import flow
+
+from flows.chains import Chain, run_chains
+from flows.progress import stage_progress
+from tasks.artifacts import Receipt
+from tasks.models import Style
+from tasks.released import Released
+from tasks.responses.stage import answer_rows, grade_responses
+from tasks.run import Run, StageName
+from tasks.sets.stage import pick_references, place_rows, rerun_references
+from tasks.settings import BuildConfig
+from tasks.styles.stage import convert_rows, verify_conversions
+from tasks.teachers.endpoints import managed
+
+
+@flow(name="post-train", flow_run_name="post-train {config.run}")
+def post_train(config: BuildConfig) -> list[Receipt]:
+    """Hold rows out for evaluation, tell the rows in other styles, and have reasoning models answer them."""
+    run = Run(config=config, teachers=config.teachers)
+    parts = run.receipts(run.last_stage)
+    placings = place_rows.submit(run, parts).result()
+    run.finish(StageName.PLACINGS, placings)
+    with managed(config.teachers) as teachers:
+        run = Run(config=config, teachers=teachers)
+
+        def chain(part: Receipt, placing: Receipt) -> Chain[Receipt]:
+            rows = [part]
+            for style in config.post_training.styles.into:
+                conversions = yield convert_rows.submit(run, part, Style(style))
+                rows.append((yield verify_conversions.submit(run, part, conversions)))
+            for reasoner in config.teachers.reasoners:
+                responses = yield answer_rows.submit(run, rows, placing, reasoner)
+                yield grade_responses.submit(run, rows, responses)
+
+        with stage_progress(StageName.GRADES, len(parts)) as progress:
+            shards = zip(parts, placings, strict=True)
+            receipts = run_chains([chain(*shard) for shard in shards], config.shards_in_flight, progress)
+        for stage in (StageName.CONVERSIONS, StageName.CONVERTED, StageName.RESPONSES, StageName.GRADES):
+            run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
+    return [*placings, *receipts, *_run_references(run)]
+
+
+def _run_references(run: Run) -> list[Receipt]:
+    """Run the solutions of the rows chosen for reinforcement learning again."""
+    candidates = pick_references.submit(run).result()
+    run.finish(StageName.CANDIDATES, candidates)
+    released = Released(run)
+
+    def chain(part: Receipt, chosen: Receipt) -> Chain[Receipt]:
+        yield rerun_references.submit(run, released.shards(part), chosen)
+
+    chains = [chain(*shard) for shard in zip(released.parts, candidates, strict=True)]
+    references = run_chains(chains, run.config.shards_in_flight)
+    run.finish(StageName.REFERENCES, references)
+    return [*candidates, *references]
