@@ -257,6 +257,13 @@ def card_licence(policy: Licensing, licences: Mapping[str, int]) -> dict[str, st
     return {"license": "other", "license_name": _slug(names), "license_link": FILE}
 
 
+def licence_links(policy: Licensing, licences: Mapping[str, int]) -> list[str]:
+    """Addresses of the licence of the release; else of those of all rows, and of the file that tells of the others."""
+    names = [policy.release] if policy.release else sorted({one for told in licences for one in _names(told)})
+    known = [f"https://spdx.org/licenses/{name}.html" for name in names if _SPDX.fullmatch(name)]
+    return known + [FILE] * (len(known) < len(names) or not names)
+
+
 def _slug(names: list[str]) -> str:
     """The hub takes a short name; a long list is told in the attribution."""
     joined = "-and-".join(re.sub(r"[^\w.]+", "-", name.lower()).strip("-") for name in names)

@@ -1,144 +1,110 @@
-"""The release folder: Parquet splits that ``datasets.load_dataset`` opens, the card, and ``release.json``.
-
-``release.json`` is written last; a folder without it is incomplete. While a release is written, ``unfinished.json``
-says whose the folder is and which files in it may be replaced or removed; no other file is touched.
-"""
+"""A release: Parquet files that ``datasets.load_dataset`` opens, the card, what is owed, and what machines need."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from pathlib import PurePosixPath
+import logging
+import os
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
+from semver import Version
 
 from tasks.arrow import arrow_schema, values
-from tasks.artifacts import Receipt, Store, parquet_bytes
+from tasks.artifacts import Store
 from tasks.curation.report import NAME, report_of
 from tasks.errors import BadInput
 from tasks.licences.decision import EXAMPLES, decide
 from tasks.licences.mix import MixReport, as_published, check_mix, refuse
-from tasks.models import SCHEMA_VERSION, RejectReason, ReleaseRow, Split
+from tasks.models import SCHEMA_VERSION, Difficulty, RejectReason, ReleaseRow, Split
 from tasks.publishing import attribution as licences
-from tasks.publishing.card import dataset_card
-from tasks.publishing.curriculum import curriculum
+from tasks.publishing.card import CHANGELOG, Facts, about, dataset_card
+from tasks.publishing.changes import raised
+from tasks.publishing.croissant import FILE as CROISSANT
+from tasks.publishing.croissant import croissant, folder_of
+from tasks.publishing.diff import DEFAULT, Release, diff
+from tasks.publishing.folder import (
+    FIRST,
+    UNFINISHED,
+    Folder,
+    Manifest,
+    Table,
+    check_release_free,
+    earlier_releases,
+    is_whole,
+    read_manifest,
+    release_store,
+    remove_release,
+    set_aside,
+)
+from tasks.publishing.parquet import SORT_KEY, Order, ParquetFiles
 from tasks.publishing.summary import Summary
+from tasks.released import Released
 from tasks.run import Run, StageName, config_fingerprint
+from tasks.sets.tables import SetTable
 from tasks.settings import BuildConfig
+from tasks.teachers.usage import usage_of
 
-MANIFEST = "release.json"
-UNFINISHED = "unfinished.json"
-_LEFT_OVER = re.compile(r"(?P<name>.+)\.[0-9a-f]{32}\.tmp")
-"""What a write that was killed leaves behind."""
+_LOG = logging.getLogger(__name__)
 COLUMNS = [name for name in arrow_schema(ReleaseRow).names if name != "split"]
 
 
-def release_store(config: BuildConfig) -> Store:
-    """Where the release goes."""
-    return Store(config.release.path or f"{config.store.rstrip('/')}/{config.run}/release")
+class _Writer:
+    """Writes tables into a release folder and keeps what its card tells of them."""
+
+    def __init__(self, folder: Folder, config: BuildConfig) -> None:
+        self._folder, self._rules = folder, config.release
+        self.tables: list[Table] = []
+        self.schemas: dict[str, pa.Schema] = {}
+        self.sizes: dict[str, int] = {}
+
+    def add_rows(self, released: Released, order: Order) -> None:
+        """The rows themselves, sorted, a split after the other."""
+        for split, tables in order.split_tables(lambda: released.tables(COLUMNS), COLUMNS):
+            with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
+                files = self._files(folder, split, SORT_KEY, "question_id")
+                for table in tables:
+                    files.add(table)
+                files.close()
+                self._place(DEFAULT, split, files)
+
+    def add_sets(self, sets: Iterable[SetTable]) -> None:
+        """The sets made of the rows, as they come; they wait on local disk until their number is known."""
+        found: dict[tuple[str, str], ParquetFiles] = {}
+        with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
+            for one in sets:
+                if (one.config, one.split) not in found:
+                    found[one.config, one.split] = self._files(folder, f"{one.config}-{one.split}")
+                found[one.config, one.split].add(one.table)
+            for files in found.values():
+                files.close()
+            configs = list(dict.fromkeys(config for config, _ in found))
+            for config, split in sorted(found, key=lambda one: (configs.index(one[0]), _place_of(one[1]))):
+                self._place(config, split, found[config, split])
+
+    def _files(self, folder: str, name: str, sorted_by: Sequence[str] = (), ids: str = "") -> ParquetFiles:
+        return ParquetFiles(Path(folder), name, self._rules.rows_per_file, self._rules.rows_per_group, sorted_by, ids)
+
+    def _place(self, config: str, split: str, files: ParquetFiles) -> None:
+        total = len(files.paths)
+        names = [f"{folder_of(config)}/{split}-{number:05d}-of-{total:05d}.parquet" for number in range(total)]
+        self.schemas.setdefault(config, files.schema)
+        self.sizes |= {name: path.stat().st_size for name, path in zip(names, files.paths, strict=True)}
+        self._folder.place(dict(zip(names, files.paths, strict=True)))
+        self.tables.append(Table(config=config, split=split, rows=files.rows, bytes=files.bytes, files=names))
 
 
-def check_release_free(config: BuildConfig) -> None:
-    """Make sure that publishing overwrites nothing but an earlier release of the same run.
-
-    Raises:
-        BadInput: the folder holds another run's release, or files that are no release.
-    """
-    _own_files(release_store(config), config.run)
+def _place_of(split: str) -> tuple[int, str]:
+    """Splits in the order of their kind: train before what it is not, easy before hard; others by name."""
+    known = [*Split, *Difficulty]
+    return (known.index(split) if split in known else len(known), split)
 
 
-def _own_files(store: Store, run: str) -> set[str]:
-    """The files of a release folder that are the run's to replace: paths below it.
-
-    Raises:
-        BadInput: the folder is another's.
-    """
-    found = [(name, key) for name, key in ((MANIFEST, "sha256"), (UNFINISHED, "files")) if store.exists(name)]
-    strangers = [name for name in store.names() if not _is_left_over(name, {MANIFEST, UNFINISHED})]
-    if strangers and not found:
-        raise BadInput(
-            f"release folder {store.url!r} holds files that are no release of kodforge ({strangers[0]}, …). "
-            f"Choose an empty folder: --set release.path=…"
-        )
-    files: set[str] = set()
-    for name, key in found:
-        try:
-            told = json.loads(store.read(name))
-            owner, names = told["run"], [PurePosixPath(file) for file in told.get(key, ())]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise BadInput(f"{store.path(name)} is not a release manifest ({error}). Choose another folder") from error
-        if owner != run:
-            raise BadInput(
-                f"release folder {store.url!r} already holds the release of run {owner!r}, this run is {run!r}. "
-                f"Choose another folder (--set release.path=…), or delete the old release first"
-            )
-        files |= {str(file) for file in names if not file.is_absolute() and ".." not in file.parts}
-    return files
-
-
-def _is_left_over(name: str, of: set[str]) -> bool:
-    found = _LEFT_OVER.fullmatch(name)
-    return found is not None and found["name"] in of
-
-
-class _Folder:
-    """A release folder that is being written. ``sha256``: of the files written, by their paths below it."""
-
-    def __init__(self, store: Store, run: str) -> None:
-        self._store, self._run = store, run
-        self._own = _own_files(store, run)
-        self.sha256: dict[str, str] = {}
-        self._claim(self._own)
-        store.remove(MANIFEST)
-
-    def _claim(self, files: set[str]) -> None:
-        """Own files before they are written: whenever the run is killed, all that it wrote is known to be its own."""
-        self._own |= files
-        told = {"run": self._run, "files": sorted(self._own)}
-        self._store.write(json.dumps(told, indent=1).encode(), UNFINISHED)
-
-    def write(self, data: bytes, name: str) -> None:
-        if name not in self._own:
-            self._claim({name})
-        self._store.write(data, *name.split("/"))
-        self.sha256[name] = hashlib.sha256(data).hexdigest()
-
-    def finish(self, state: dict[str, object]) -> None:
-        """Remove what earlier releases had and this one has not, and vouch for the rest."""
-        for stale in self._own - self.sha256.keys():
-            if self._store.fs.isfile(self._store.path(stale)):
-                self._store.remove(stale)
-        folders = {parent for name in self._own for parent in PurePosixPath(name).parents}
-        for folder in sorted(folders, key=lambda one: -len(one.parts)):
-            own = {PurePosixPath(name).name for name in self._own if PurePosixPath(name).parent == folder}
-            for name in self._store.names(*folder.parts):
-                if _is_left_over(name, own | {MANIFEST, UNFINISHED}):
-                    self._store.remove(*folder.parts, name)
-            if folder.parts and not self._store.names(*folder.parts):
-                self._store.remove(*folder.parts)
-        self._store.write(json.dumps({**state, "sha256": self.sha256}, indent=1).encode(), MANIFEST)
-        self._store.remove(UNFINISHED)
-
-
-def _split_tables(run: Run, receipts: list[Receipt], split: Split, size: int) -> Iterator[pa.Table]:
-    """The rows of one split in tables of ``size`` rows, holding one file's rows at a time."""
-    held = arrow_schema(ReleaseRow).empty_table().select(COLUMNS)
-    for receipt in receipts:
-        table = run.stage(run.last_stage).table(receipt.name)
-        rows = table.filter(pc.field("split") == split.value).select(COLUMNS)
-        held = pa.concat_tables([held, rows])
-        while held.num_rows > size:
-            yield held.slice(0, size)
-            held = held.slice(size)
-    if held.num_rows:
-        yield held.combine_chunks()
-
-
-def _credits(run: Run, receipts: list[Receipt]) -> tuple[licences.Credits, MixReport]:
+def _credits(released: Released) -> tuple[licences.Credits, MixReport]:
     """The sources of the rows, and what becomes of their licences.
 
     Raises:
@@ -146,83 +112,135 @@ def _credits(run: Run, receipts: list[Receipt]) -> tuple[licences.Credits, MixRe
     """
     credited = licences.Credits()
     examples: dict[str, list[str]] = defaultdict(list)
-    for receipt in receipts:
-        table = run.stage(run.last_stage).table(receipt.name, ["question_id", "subset", "licence", "lineage"])
+    for table in released.tables(["question_id", "subset", "licence", "lineage"]):
         credited.add(table)
         for name, row in zip(values(table, "licence"), values(table, "question_id"), strict=True):
             if len(examples[name]) < EXAMPLES:
                 examples[name].append(row)
-    policy = run.config.release.licensing
+    policy = released.run.config.release.licensing
     if policy.on_violation == "refuse":
         decided = check_mix(credited.licences, policy)
         refuse(decided, examples)
     else:
-        decided = decide(run, run.receipts(StageName.TRIPLETS))
+        decided = decide(released.run, released.run.receipts(StageName.TRIPLETS))
     return credited, as_published(decided, credited.licences, policy)
 
 
-def _count(run: Run, receipts: list[Receipt], split: Split) -> int:
-    stage = run.stage(run.last_stage)
-    return sum(
-        stage.table(receipt.name, ["split"]).filter(pc.field("split") == split.value).num_rows for receipt in receipts
-    )
-
-
-def publish(run: Run, summary: Summary) -> dict[str, int]:
+def publish(run: Run, summary: Summary, sets: Callable[[Released], Iterable[SetTable]]) -> Manifest:
     """Write the release; an equal one that is already there is left as it is.
 
-    Returns:
-        Rows per split; empty splits are left out.
+    Another one gets a higher version, and the one before is kept beside it (``tasks.publishing.folder``).
+
+    Args:
+        sets: what a release holds beside its rows.
 
     Raises:
-        BadInput: nothing is left to release, or the folder belongs to another run.
+        BadInput: nothing is left to release, the folder belongs to another run, or ``release.version`` is taken.
     """
-    check_release_free(run.config)
-    store, size = release_store(run.config), run.config.release.rows_per_file
-    receipts = run.receipts(run.last_stage)
-    counts = {split: _count(run, receipts, split) for split in Split}
-    credited, licensed = _credits(run, receipts)
-    if not any(counts.values()):
-        if any(RejectReason.BUDGET_EXHAUSTED in row.reasons for row in summary.funnel):
-            raise BadInput(
-                f"run {run.config.run!r} has no row to release: its budget was reached before the first was done. Run "
-                f"the same command with a higher budget.usd or budget.tokens; nothing is paid for twice"
-            )
-        raise BadInput(
-            f"run {run.config.run!r} has no row to release: every question was rejected. "
-            f"`kodforge inspect` shows why; the rejects are in {run.store.url}/{run.config.run}/*/rejects"
-        )
-    rows = {split.value: count for split, count in counts.items() if count}
-    curation = report_of(run.config)
-    state: dict[str, object] = {
-        "run": run.config.run,
-        "schema_version": SCHEMA_VERSION,
-        "config": config_fingerprint(run.config),
-        "curated": [receipt.content for receipt in receipts],
-        "report": hashlib.sha256(run.store.read(run.config.run, NAME)).hexdigest() if curation else "",
-        "rows": rows,
-    }
-    if store.exists(MANIFEST):
-        before = json.loads(store.read(MANIFEST))
-        if {key: before.get(key) for key in state} == state:
-            store.remove(UNFINISHED)
-            return rows
-    folder = _Folder(store, run.config.run)
-    for split, count in counts.items():
-        total = -(-count // size)
-        for number, table in enumerate(_split_tables(run, receipts, split, size)):
-            folder.write(parquet_bytes(table), f"data/{split.value}-{number:05d}-of-{total:05d}.parquet")
-    if run.config.release.curriculum:
-        numbers: Counter[str] = Counter()
-        for level, table in curriculum(run, receipts, COLUMNS, size):
-            folder.write(parquet_bytes(table), f"curriculum/{level}-{numbers[level]:05d}.parquet")
-            numbers[level] += 1
-    owed = licences.attribution(credited, licensed, run.config.release.licensing, run.config.release.title)
-    card = dataset_card(run.config, summary, sorted(folder.sha256), curation)
-    texts = {**owed.files, licences.FILE: owed.text.encode(), "README.md": card.encode()}
+    config = run.config
+    check_release_free(config)
+    released, store = Released(run), release_store(config)
+    keys = pa.concat_tables(released.tables(["split", *SORT_KEY]))
+    order = Order(keys, [split.value for split in Split])
+    credited, licensed = _credits(released)
+    if not keys.num_rows:
+        raise _nothing_to_release(run, summary)
+    curation = report_of(config)
+    report = [hashlib.sha256(run.store.read(config.run, NAME)).hexdigest()] if curation else []
+    manifest = Manifest(
+        run=config.run,
+        schema_version=SCHEMA_VERSION,
+        config=config_fingerprint(config),
+        inputs=[receipt.content for receipt in released.receipts] + report,
+        rows={split: count for split, count in order.counts.items() if count},
+        licences=dict(sorted(credited.licences.items())),
+        licensing=config.release.licensing.model_dump(mode="json"),
+    )
+    before = read_manifest(store)
+    if before and _is_equal(before, manifest) and is_whole(store, before):
+        store.remove(UNFINISHED)
+        return before
+    _check_version(config, store, before)
+    set_aside(store, config.run)
+    earlier = earlier_releases(store, config.run)
+    folder = Folder(store, config.run)
+    writer = _Writer(folder, config)
+    writer.add_rows(released, order)
+    writer.add_sets(sets(released))
+    manifest = manifest.model_copy(update={"tables": writer.tables, "sha256": folder.sha256, "date": _today()})
+    changes, version = _compared(config, earlier[-1] if earlier else None, (store, manifest))
+    previous = earlier[-1][1].version if earlier else ""
+    manifest = manifest.model_copy(update={"version": version, "previous": previous})
+    facts = Facts(config, summary, usage_of(run), manifest, writer.schemas, writer.sizes, curation, changes)
+    owed = licences.attribution(credited, licensed, config.release.licensing, config.release.title)
+    texts = {**owed.files, licences.FILE: owed.text.encode(), "README.md": dataset_card(facts).encode()}
+    texts[CROISSANT] = croissant(manifest, writer.schemas, writer.sizes, about(facts)).encode()
+    texts[CHANGELOG] = _changelog(manifest, changes, earlier[-1] if earlier else None).encode()
     if curation:
         texts[NAME] = curation.model_dump_json(indent=1).encode()
     for name, data in texts.items():
         folder.write(data, name)
-    folder.finish(state)
-    return rows
+    done = folder.finish(manifest)
+    for old, _ in earlier[: max(0, len(earlier) - config.release.keep)]:
+        remove_release(old, config.run)
+    return done
+
+
+def _is_equal(before: Manifest, manifest: Manifest) -> bool:
+    names = ("run", "schema_version", "config", "inputs", "rows")
+    return all(getattr(before, name) == getattr(manifest, name) for name in names)
+
+
+def _nothing_to_release(run: Run, summary: Summary) -> BadInput:
+    if any(RejectReason.BUDGET_EXHAUSTED in row.reasons for row in summary.funnel):
+        return BadInput(
+            f"run {run.config.run!r} has no row to release: its budget was reached before the first was done. Run "
+            f"the same command with a higher budget.usd or budget.tokens; nothing is paid for twice"
+        )
+    return BadInput(
+        f"run {run.config.run!r} has no row to release: every question was rejected. "
+        f"`kodforge inspect` shows why; the rejects are in {run.store.url}/{run.config.run}/*/rejects"
+    )
+
+
+def _check_version(config: BuildConfig, store: Store, before: Manifest | None) -> None:
+    wanted = config.release.version
+    taken = [one.version for _, one in earlier_releases(store, config.run)] + ([before.version] if before else [])
+    highest = max(taken, key=Version.parse, default="")
+    if wanted and highest and Version.parse(wanted) <= Version.parse(highest):
+        raise BadInput(
+            f"release.version is {wanted}, and {store.url!r} has {highest}, which holds something else. Nothing was "
+            f"written. Give a higher one, or none (--set release.version=), to have it raised by what changed"
+        )
+
+
+def _compared(config: BuildConfig, before: Release | None, now: Release) -> tuple[str, str]:
+    """What changed, as Markdown, and the version that follows from it."""
+    if before is None:
+        return "", config.release.version or FIRST
+    version = before[1].semantic
+    try:
+        found = diff(before, now)
+    except BadInput as error:
+        _LOG.warning("what changed since version %s is not known: %s", version, error)  # the card tells no paths
+        told = f"Version {version} can no longer be read, so that it is not known what changed."
+        return told, config.release.version or str(version.bump_major())
+    wanted = config.release.version or str(raised(version, found.change))
+    return found.model_copy(update={"after": wanted}).to_markdown(), wanted
+
+
+def _changelog(manifest: Manifest, changes: str, before: Release | None) -> str:
+    """That of the version before with one more entry, the newest first."""
+    title = "# Changelog\n"
+    entry = f"\n## {manifest.version} ({manifest.date})\n\n{(changes or 'The first version.').rstrip()}\n"
+    old = ""
+    if before and before[0].exists(CHANGELOG):
+        old = before[0].read(CHANGELOG).decode("utf-8", "replace").removeprefix(title)
+    return title + entry + old
+
+
+def _today() -> str:
+    """The date of the release; that of SOURCE_DATE_EPOCH where it is set (reproducible-builds.org)."""
+    told = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = datetime.fromtimestamp(int(told), UTC) if told else datetime.now(UTC)
+    return moment.date().isoformat()

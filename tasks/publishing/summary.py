@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.arrow import values
 from tasks.artifacts import Receipt
 from tasks.intervals import kappa
 from tasks.models import Difficulty, Split
+from tasks.released import Released
 from tasks.run import Run, StageName
 
 FUNNEL = (
@@ -30,6 +33,10 @@ FUNNEL = (
     StageName.TRIPLETS,
     StageName.CURATED,
     StageName.SELECTED,
+    StageName.CONVERSIONS,
+    StageName.CONVERTED,
+    StageName.RESPONSES,
+    StageName.GRADES,
 )
 FAIL = "fail"
 
@@ -72,11 +79,45 @@ class Agreement:
 
 
 @dataclass(frozen=True)
+class StyleSummary:
+    """The released rows of one style. Medians are of the rows that have the measure; None where none has."""
+
+    style: str
+    rows: int
+    easy: int
+    medium: int
+    hard: int
+    branch_coverage: float | None
+    mutation_score: float | None
+
+
+@dataclass(frozen=True)
+class ReasonerSummary:
+    """What one reasoning model made of the rows of one style.
+
+    Attributes:
+        rows: that it answered; of ``solved`` at least one answer passed.
+        tokens: that it wrote.
+    """
+
+    reasoner: str
+    model: str
+    style: str
+    rows: int
+    solved: int
+    responses: int
+    passed: int
+    tokens: int
+
+
+@dataclass(frozen=True)
 class Summary:
     """What came of a run.
 
     Attributes:
-        difficulty: a row per subset and the columns easy, medium, hard, fail.
+        difficulty: before curation, a row per subset and the columns easy, medium, hard, fail.
+        splits, licences: released rows, all styles together.
+        subsets: released rows, a row per subset and a column per split.
         agreement: None where no solver was asked.
     """
 
@@ -84,6 +125,9 @@ class Summary:
     difficulty: pd.DataFrame
     verdicts: dict[str, int]
     splits: dict[str, int]
+    subsets: pd.DataFrame
+    styles: list[StyleSummary]
+    reasoners: list[ReasonerSummary]
     licences: dict[str, int]
     models: list[str]
     checks: list[CheckSummary]
@@ -102,6 +146,10 @@ _UNITS = {
     StageName.TRIPLETS: "question",
     StageName.CURATED: "triplet",
     StageName.SELECTED: "triplet",
+    StageName.CONVERSIONS: "row",
+    StageName.CONVERTED: "row",
+    StageName.RESPONSES: "response",
+    StageName.GRADES: "response",
 }
 
 
@@ -133,7 +181,7 @@ def summarise(run: Run) -> Summary:
     """Read a finished run back.
 
     Raises:
-        BadInput: a stage has not finished.
+        BadInput: a stage has not finished, those of post-training included.
     """
     labelled_receipts = run.receipts(StageName.TRIPLETS)
     labelled = _frame(run, StageName.TRIPLETS, labelled_receipts, ["subset", "gpt_difficulty", "solver"])
@@ -144,20 +192,66 @@ def summarise(run: Run) -> Summary:
     difficulty = pd.crosstab(every["subset"], every["gpt_difficulty"]).reindex(
         columns=[*(level.value for level in Difficulty), FAIL], fill_value=0
     )
-    curated = _frame(run, run.last_stage, run.receipts(run.last_stage), ["split", "licence", "lineage"])
+    released = Released(run)
+    rows = _released(released)
     verdicts = _frame(run, StageName.VERDICTS, run.receipts(StageName.VERDICTS), ["pair"])
     counted = verdicts["pair"].map(lambda pair: pair["verdict"]).value_counts() if len(verdicts) else pd.Series()
-    calls = curated["lineage"].map(lambda lineage: lineage["solution_call"]["model"])
     return Summary(
         funnel=funnel(run),
         difficulty=difficulty,
         verdicts={str(name): int(count) for name, count in sorted(counted.items())},
-        splits={split.value: int((curated["split"] == split.value).sum()) for split in Split},
-        licences={str(name): int(count) for name, count in sorted(curated["licence"].value_counts().items())},
-        models=sorted(set(calls)),
+        splits={split.value: int((rows["split"] == split.value).sum()) for split in Split},
+        subsets=pd.crosstab(rows["subset"], rows["split"]).reindex(columns=list(Split), fill_value=0),
+        styles=[_style(str(style), of) for style, of in rows.groupby("style", observed=True)],
+        reasoners=_reasoners(released),
+        licences={str(name): int(count) for name, count in sorted(rows["licence"].value_counts().items())},
+        models=sorted(rows["model"].unique()),
         checks=_checks(run, labelled_receipts),
         agreement=_agreement(labelled),
     )
+
+
+_FACTS = ("split", "subset", "style", "gpt_difficulty", "licence")
+_MEASURES = ("branch_coverage", "mutation_score")
+
+
+def _released(released: Released) -> pd.DataFrame:
+    """A few facts of each released row: about 60 bytes a row."""
+    tables = [pa.schema([(name, pa.string()) for name in (*_FACTS, "model")]).empty_table()]
+    for table in released.tables([*_FACTS, *_MEASURES, "lineage"]):
+        call = pc.struct_field(table["lineage"], ["solution_call", "model"])
+        tables.append(table.drop_columns(["lineage"]).append_column("model", call))
+    joined = pa.concat_tables(tables, promote_options="default")
+    found = joined.to_pandas(categories=[*_FACTS, "model"])
+    return found.reindex(columns=[*_FACTS, *_MEASURES, "model"])
+
+
+def _style(style: str, rows: pd.DataFrame) -> StyleSummary:
+    easy, medium, hard = (int((rows["gpt_difficulty"] == level.value).sum()) for level in Difficulty)
+    branches, mutants = (float(one) if pd.notna(one := rows[name].median()) else None for name in _MEASURES)
+    return StyleSummary(style, len(rows), easy, medium, hard, branches, mutants)
+
+
+def _reasoners(released: Released) -> list[ReasonerSummary]:
+    """From the responses with their grades, shard by shard; a shard has all tries of a model at its rows."""
+    sums: dict[tuple[str, str, str], Counter[str]] = {}
+    run = released.run
+    for receipt in run.receipts(StageName.RESPONSES):
+        table = run.stage(StageName.RESPONSES).table(receipt.name, ["question_id", "style", "reasoner", "call"])
+        answers = table.drop_columns(["call"]).to_pandas()
+        answers["model"] = pc.struct_field(table["call"], "model").to_pylist()
+        answers["tokens"] = pc.struct_field(table["call"], "completion_tokens").to_pylist()
+        answers["passed"] = values(run.stage(StageName.GRADES).table(receipt.name, ["passed"]), "passed")
+        for place, of in answers.groupby(["reasoner", "model", "style"]):
+            by_row = of.groupby("question_id")["passed"].any()
+            reasoner, model, style = (str(one) for one in place)
+            found = sums.setdefault((reasoner, model, style), Counter())
+            found.update(rows=len(by_row), solved=int(by_row.sum()), responses=len(of))
+            found.update(passed=int(of["passed"].sum()), tokens=int(of["tokens"].sum()))
+    return [
+        ReasonerSummary(*place, of["rows"], of["solved"], of["responses"], of["passed"], of["tokens"])
+        for place, of in sorted(sums.items())
+    ]
 
 
 def _checks(run: Run, receipts: Sequence[Receipt]) -> list[CheckSummary]:

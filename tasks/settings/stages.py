@@ -59,9 +59,32 @@ class Sandbox(Section):
     coverage: bool = Field(True, description="Measure statement and branch coverage of the solution.")
 
 
+class Hub(Section):
+    """How a release is pushed to the Hugging Face hub. Its address is in HF_ENDPOINT, as for all of the hub's tools."""
+
+    private: bool = Field(False, description="Whether a repository that is made for the release is private.")
+    token_env: str = Field("HF_TOKEN", description="Environment variable that holds the token.")
+    token_block: str = Field("", description="Name of the Prefect Secret block that holds the token instead.")
+
+
 class Release(Section):
     path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
     title: str = "Verified coding triplets"
+    creator: str = Field("", description="Who publishes it, for the citation. Empty: its authors.")
+    version: str = Field(
+        "",
+        pattern=r"^((0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))?$",
+        description="Semantic version. Empty: that of the release before, raised by what changed; 1.0.0 at first.",
+    )
+    keep: int = Field(3, ge=0, description="Earlier versions that stay, in the folders `<path>-<version>`.")
     rows_per_file: int = Field(50_000, ge=1)
+    rows_per_group: int = Field(
+        1000, ge=1, le=100_000, description="Rows of a Parquet row group, the least that a reader with a filter reads."
+    )
+    push: str = Field(
+        "",
+        pattern=r"^([\w.-]+/[\w.-]+)?$",
+        description="Repository of data sets on the Hugging Face hub, as in `org/name`. Empty: nothing is pushed.",
+    )
+    hub: Hub = Hub()
     licensing: Licensing = Licensing()
-    curriculum: bool = Field(True, description="Write the train rows once more, easiest first.")

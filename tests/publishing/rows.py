@@ -1,11 +1,17 @@
-"""Rows to publish."""
+"""Rows to publish, and runs that have them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 from tasks.acceptance import difficulty
+from tasks.artifacts import Outcome, Receipt
 from tasks.labeling.triplets import label
-from tasks.models import Labels, ReleaseRow, SolverRate, Split, Triplet
-from tasks.settings import Verification
+from tasks.models import Labels, Placing, ReleaseRow, Row, SolverRate, Split, Style, Triplet
+from tasks.run import Run, StageName
+from tasks.settings import BuildConfig, Verification
 from tests.labeling.rows import question, tries, verdict
 
 
@@ -35,3 +41,44 @@ def release_row(
         duplicates=[],
         filter_reason="",
     )
+
+
+def row(name: str, passes: int = 5, split: Split = Split.TRAIN, **values: Any) -> ReleaseRow:
+    """A row with other values than usual."""
+    return release_row(name, passes, split=split).model_copy(update=values)
+
+
+def told_as(style: Style, of: ReleaseRow) -> ReleaseRow:
+    """A row in another style."""
+    lineage = of.lineage.model_copy(update={"converted_from": of.question_id})
+    return of.model_copy(update={"question_id": f"{of.question_id}_C", "style": style, "lineage": lineage})
+
+
+SETS = ("sft", "sft_reasoning", "preference", "rl")
+
+
+def only_rows(folder: Path, name: str, release: dict[str, Any], sets: Sequence[str] = ()) -> BuildConfig:
+    """The config of a run whose release has no sets but these."""
+    wanted: dict[str, Any] = {one: {"enabled": one in sets} for one in SETS}
+    wanted |= {one: one in sets for one in ("curriculum", "evaluation")}
+    return BuildConfig(store=str(folder / "store"), run=name, release=release, post_training={"sets": wanted})
+
+
+def shards(run: Run, stage: StageName, rows: Sequence[Row]) -> list[Receipt]:
+    key = [row.model_dump(mode="json") for row in rows]
+    return [run.stage(stage).run_shard("p", type(rows[0]), [key], lambda: Outcome.of(rows))]
+
+
+def finish(run: Run, rows: Sequence[ReleaseRow], converted: Sequence[ReleaseRow] = ()) -> None:
+    """Finish curation with these rows, and post-training with what is made of them."""
+    run.finish(StageName.CURATED, shards(run, StageName.CURATED, rows))
+    placings = [
+        Placing(question_id=one.question_id, group=one.group or one.question_id, split=one.split) for one in rows
+    ]
+    run.finish(StageName.PLACINGS, shards(run, StageName.PLACINGS, placings))
+    stage = run.stage(StageName.CONVERTED)
+    key = [row.model_dump(mode="json") for row in converted]
+    made = [stage.run_shard("p-complete", ReleaseRow, [key], lambda: Outcome.of(converted))] if converted else []
+    run.finish(StageName.CONVERTED, made)
+    for name in (StageName.CONVERSIONS, StageName.RESPONSES, StageName.GRADES, StageName.REFERENCES):
+        run.finish(name, [])

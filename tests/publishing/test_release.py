@@ -12,27 +12,27 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.artifacts import Outcome
 from tasks.curation.diversity.measures import Accumulator
 from tasks.curation.report import NAME, CurationReport
 from tasks.errors import BadInput
 from tasks.licences.decision import check_prompts
 from tasks.models import Labels, SeedGroup, Split, Triplet
-from tasks.publishing.release import check_release_free, publish
+from tasks.publishing.folder import check_release_free
+from tasks.publishing.release import publish
 from tasks.publishing.summary import summarise
 from tasks.run import Run, StageName
-from tasks.settings import BuildConfig
+from tasks.sets.catalogue import sets_of
 from tests.labeling.rows import question
-from tests.publishing.rows import release_row
+from tests.publishing.rows import finish, only_rows, release_row, shards
 
 
 @pytest.fixture
 def made(tmp_path):
     """A run whose stages hold these rows: the licences of its triplets, and of those that curation kept."""
 
-    def make(triplets, kept=None, split=Split.TRAIN, name="r", **settings):
+    def make(triplets, kept=None, split=Split.TRAIN, name="r", sets=(), **settings):
         release = {"path": str(tmp_path / "release"), "rows_per_file": 1000, **settings}
-        config = BuildConfig(store=str(tmp_path / "store"), run=name, release=release)
+        config = only_rows(tmp_path, name, release, sets)
         run = Run(config=config, teachers=config.teachers)
         rows = [
             release_row(f"q{number}", 9, split=split).model_copy(update={"licence": licence})
@@ -42,19 +42,14 @@ def made(tmp_path):
         curated = [row for row, stays in zip(rows, kept or [True] * len(rows), strict=True) if stays]
         run.finish(StageName.TRIPLETS, shards(run, StageName.TRIPLETS, plain))
         run.finish(StageName.VERDICTS, [])
-        run.finish(StageName.CURATED, shards(run, StageName.CURATED, curated))
+        finish(run, curated)
         return run
 
     return make
 
 
-def shards(run, stage, rows):
-    key = [row.model_dump(mode="json") for row in rows]
-    return [run.stage(stage).run_shard("p", type(rows[0]), [key], lambda: Outcome.of(rows))]
-
-
 def released(run):
-    return publish(run, summarise(run))
+    return publish(run, summarise(run), sets_of).rows
 
 
 def files(folder):
@@ -75,12 +70,13 @@ def test_a_project_that_looks_like_a_release_is_left_alone(made, tmp_path):
 
 def test_only_files_of_the_release_before_are_removed(made, tmp_path):
     folder = tmp_path / "release"
-    released(made(["MIT"] * 4, rows_per_file=1, curriculum=True))
+    released(made(["MIT"] * 4, rows_per_file=1, sets=["curriculum"]))
+    assert (folder / "curriculum").exists()
     assert (folder / "data/train-00003-of-00004.parquet").exists()
     (folder / "data/own.csv").write_text("1")
     (folder / "licences/mine").mkdir(parents=True)
     (folder / "licences/mine/note.txt").write_text("2")
-    released(made(["MIT"] * 4, rows_per_file=2, curriculum=False))
+    released(made(["MIT"] * 4, rows_per_file=2))
     mine = {"data/own.csv", "licences/mine/note.txt", "release.json"}
     told = json.loads((folder / "release.json").read_text())["sha256"]
     assert files(folder).keys() == mine | told.keys()
