@@ -97,7 +97,7 @@ def run_apart(zygote: Zygote, prepared: Prepared, case: dict[str, Any]) -> NoRet
         recorder.send({"stopped": kind, "why": why})
         os._exit(STOPPED)
 
-    client = Client(Channel(FROM_OTHER_FD, TO_OTHER_FD), stop)
+    client = Client(Channel(FROM_OTHER_FD, TO_OTHER_FD), frozenset(case["star"]), stop)
     install(client, None if case["plain"] else TEST_PATH)
     status = _run(prepared, case)
     said = client.finish() if "solution" in sys.modules else {}

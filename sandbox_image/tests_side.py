@@ -38,13 +38,14 @@ class Client(Party):
     """The tests' end of the channel.
 
     Args:
+        star: names that a star import may give; the solution has no say in it.
         stop: ends the process and tells why: ``gone`` (the solution's process ended), ``malformed`` (it sent what it
             never sends), ``unportable`` (the tests use what cannot cross).
     """
 
-    def __init__(self, channel: Channel, stop: Callable[[str, str], NoReturn]) -> None:
+    def __init__(self, channel: Channel, star: frozenset[str], stop: Callable[[str, str], NoReturn]) -> None:
         super().__init__(channel)
-        self._stop = stop
+        self._star, self._stop = star, stop
         self._stand_ins: dict[int, Any] = {}
         self._callbacks: list[Any] = []
         self.judged = ""
@@ -62,7 +63,8 @@ class Client(Party):
         number, names = found.get("module"), found.get("names")
         if type(number) is not int or not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             self._stop("malformed", "the import was answered with something else")
-        module.__dict__.update(__all__=names, _kodforge_client=self, _kodforge_number=number, __file__="solution.py")
+        public = [name for name in names if name in self._star]
+        module.__dict__.update(__all__=public, _kodforge_client=self, _kodforge_number=number, __file__="solution.py")
         return module
 
     def finish(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Rewards for reinforcement learning: completions judged by the tests of their rows, in the sandbox."""
