@@ -1,0 +1,1 @@
+"""Models on code benchmarks: items, answers, verdicts, pass@k, and comparisons."""
