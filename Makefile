@@ -61,6 +61,7 @@ benchmark: setup ## Measure sandbox and teachers beside their peers; takes an af
 	@$(BIN)/python -m benchmarks.mutants
 	@$(BIN)/python -m benchmarks.attempts
 	@$(BIN)/python -m benchmarks.rigour
+	@$(BIN)/python -m benchmarks.rewards
 	@$(BIN)/python -m benchmarks.teachers
 	@$(BIN)/python -m benchmarks.seeds
 	@$(BIN)/python -m benchmarks.sources

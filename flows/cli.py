@@ -11,9 +11,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from flows.commands import kpis, training
 from flows.options import Profile, Sets, describe, load_config, with_overrides
 from tasks.errors import BadInput, KodforgeError
-from tasks.settings import Backend, EngineKind, Layer, Rigour, Sandbox, TierChoice
+from tasks.settings import Backend, EngineKind, Layer, Rigour, Sandbox, TargetStyle, TierChoice
+from tasks.settings.exports import ExportFormat
 
 # Before Prefect is imported: it reads these once.
 os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -218,6 +220,132 @@ def curate(
     run_curate(rows, out, report, load_config(profile, [*sets, *set_]), console)
 
 
+@app.command()
+def convert(
+    rows: Annotated[
+        Path,
+        typer.Argument(help="Parquet or JSONL: id, question, solution, test, optional subset, style, entry_points."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Parquet or JSONL file for the rows in the other style.")],
+    style: Annotated[TargetStyle, typer.Option("--style", help="A stub, or a program that reads and writes.")],
+    profile: Profile = "demo",
+    set_: Sets = [],  # noqa: B006
+) -> None:
+    """Tell rows in another style, and verify them anew; what cannot be told is written beside, with the reason.
+
+    Reads files of one's own, of KodCode and of kodforge. A command that was stopped goes on where it was when it is
+    given again.
+
+    Example: kodforge convert rows.parquet --out stubs.parquet --style complete
+    --set teachers.converter.base_url=https://host/v1 --set teachers.converter.model=my-model
+    """
+    from flows.convert_rows import run_convert  # noqa: PLC0415
+
+    run_convert(rows, out, style, load_config(profile, set_), console)
+
+
+@app.command("export")
+def export_(
+    release: Annotated[str, typer.Argument(help="A release folder or a file of its rows, on disk or by URL.")],
+    to: Annotated[ExportFormat, typer.Option("--to", help="The trainer.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the export.")],
+    config: Annotated[
+        list[str] | None,
+        typer.Option("--config", help="A set of the release; may be repeated. Default: all that the trainer takes."),
+    ] = None,
+    split: Annotated[list[str] | None, typer.Option("--split", help="May be repeated. Default: train.")] = None,
+    any_tier: Annotated[
+        bool, typer.Option("--any-tier", help="To reward: rows too whose tests an answer could forge.")
+    ] = False,
+) -> None:
+    """Write a release as a trainer loads it: TRL, verl, LLaMA-Factory, Axolotl, verifiers.
+
+    Example: kodforge export release --to trl-grpo --out grpo
+    """
+    from flows.export_release import run_export  # noqa: PLC0415
+
+    run_export(release, to, out, config or [], split or ["train"], any_tier, console)
+
+
+@app.command()
+def evaluate(
+    benchmark: Annotated[
+        str,
+        typer.Argument(help="humaneval, mbpp, humanevalplus, mbppplus, bigcodebench, livecodebench, or a file."),
+    ],
+    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Answers to each item; default: 1.")] = None,
+    k: Annotated[list[int] | None, typer.Option("--k", min=1, help="A k of pass@k; may be repeated.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only the first items.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="JSON file for the result.")] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Markdown file for the report.")] = None,
+    against: Annotated[Path | None, typer.Option("--against", help="An earlier result to compare with.")] = None,
+    feedback: Annotated[
+        Path | None,
+        typer.Option("--feedback", help="Parquet or JSONL file for wrong answers to items of your own."),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Check the benchmark itself, without a model.")] = False,
+    profile: Annotated[str, typer.Option("--profile", help="YAML file with values of the config.")] = "",
+    set_: Annotated[
+        list[str],
+        typer.Option("--set", metavar="KEY=VALUE", help="As in evaluation.model.base_url=https://host/v1."),
+    ] = [],  # noqa: B006
+) -> None:
+    """Evaluate a model on a code benchmark: pass@k with intervals, in the sandbox.
+
+    Example: kodforge evaluate humaneval --set evaluation.model.base_url=https://host/v1
+    --set evaluation.model.model=my-model --samples 10 --out results.json
+    """
+    from flows.commands.evaluate import evaluation_config, run_check, run_evaluation  # noqa: PLC0415
+
+    given = {"benchmark": benchmark, "samples": samples, "k": k or None, "limit": limit}
+    config = evaluation_config(profile, given, set_)
+    if not check:
+        run_evaluation(config, out, report, against, feedback, console)
+    elif against or feedback:
+        raise BadInput("--check asks no model: there is nothing to compare, or to feed back. Leave these out")
+    elif not run_check(config, out, report, console):
+        raise typer.Exit(1)
+
+
+app.command()(training.train)
+app.command()(training.experiment)
+app.command()(kpis.kpis)
+app.command()(kpis.feedback)
+
+
+@app.command()
+def diff(
+    earlier: Annotated[str, typer.Argument(help="Folder or URL of a release, as in hf://datasets/org/name@v1.0.0.")],
+    later: Annotated[str, typer.Argument(help="Of another one.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show what differs between two releases: rows, columns, sets, splits, licences and the make-up of the whole.
+
+    Example: kodforge diff kodforge-store/demo/release-1.0.0 kodforge-store/demo/release
+    """
+    from flows.releases import show_diff  # noqa: PLC0415
+
+    show_diff(earlier, later, as_json, console)
+
+
+@app.command()
+def push(
+    release: Annotated[str, typer.Argument(help="Folder or fsspec URL of a release.")],
+    to: Annotated[str, typer.Option("--to", help="Repository of data sets on the Hugging Face hub, as in org/name.")],
+    private: Annotated[bool, typer.Option("--private", help="Make a private one, where there is none.")] = False,
+    token_env: Annotated[str, typer.Option("--token-env", help="Variable with the token.")] = "HF_TOKEN",  # noqa: S107
+) -> None:
+    """Push a release to the Hugging Face hub: one commit, and a tag for its version.
+
+    A push that was interrupted goes on when it is given again; a version that is there already is left as it is.
+
+    Example: kodforge push kodforge-store/demo/release --to org/name --private
+    """
+    from flows.releases import push_folder  # noqa: PLC0415
+
+    push_folder(release, to, private, token_env, console)
+
+
 @sandbox_app.command("build")
 def sandbox_build(
     base: Annotated[
@@ -235,6 +363,33 @@ def sandbox_build(
     from tasks.execution.image import build_image  # noqa: PLC0415
 
     console.print(f"built {tag}: {build_image(base, tag, tuple(layer or ()))}")
+
+
+@app.command("serve-rewards")
+def serve_rewards(
+    host: Annotated[str, typer.Option("--host", help="Other than loopback only with a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8321,
+    backend: Annotated[Backend, typer.Option("--backend")] = Backend.AUTO,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Boxes at once; default: one per core.")] = None,
+    wall_s: Annotated[float, typer.Option("--timeout", help="Seconds per run.")] = 10,
+    key_env: Annotated[
+        str, typer.Option("--key-env", help="Environment variable with the bearer key to demand, where it is set.")
+    ] = "KODFORGE_REWARDS_KEY",
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="As in mode=share, sandbox.memory_mb=512, serving.max_batch=64."
+        ),
+    ] = [],  # noqa: B006
+) -> None:
+    """Serve rewards for reinforcement learning: completions judged by tests in the sandbox.
+
+    Example: kodforge serve-rewards --host 127.0.0.1 --port 8321 --jobs 2 --timeout 5
+    """
+    from flows.serve_rewards import serve  # noqa: PLC0415
+
+    boxes = {"backend": backend, "wall_s": wall_s} | ({"slots": jobs} if jobs is not None else {})
+    serve(with_overrides({"sandbox": boxes, "serving": {"host": host, "port": port}}, set_), key_env, console)
 
 
 @app.command("demo-teacher")

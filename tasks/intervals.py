@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from math import sqrt
 
+import numpy as np
+
 _Z = 1.959963984540054
 """Of a normal distribution, 95 % lie within so many standard deviations."""
 
@@ -24,6 +26,55 @@ def wilson(passes: int, tries: int) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = _Z / (1 + spread) * sqrt(share * (1 - share) / tries + spread / (4 * tries))
     return (0.0 if passes == 0 else max(0.0, middle - half), 1.0 if passes == tries else min(1.0, middle + half))
+
+
+_RESAMPLES = 10_000
+_AT_ONCE = 2_000_000
+"""Values that are drawn at once, so that many items do not fill the memory."""
+
+
+def bootstrap_mean(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """The percentile interval of 95 % of a mean, over 10,000 resamples of the values.
+
+    Source: Efron 1979, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7.
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("values must not be empty")
+    given, random = np.asarray(values, dtype=float), np.random.default_rng(seed)
+    step = max(1, _AT_ONCE // len(given))
+    means = [
+        random.choice(given, size=(min(step, _RESAMPLES - start), len(given))).mean(axis=1)
+        for start in range(0, _RESAMPLES, step)
+    ]
+    low, high = np.quantile(np.concatenate(means), [0.025, 0.975])
+    return float(low), float(high)
+
+
+def sign_flip_p(differences: Sequence[float], seed: int = 0) -> float:
+    """Two-sided p-value of paired differences being about nothing: how often as large a mean comes about where the sign
+    of each is left to chance, over 10,000 draws. Of one sample per item it agrees with McNemar's exact test.
+
+    Source: Fisher 1935, "The design of experiments", section 21.
+
+    Raises:
+        ValueError: there are no differences.
+    """
+    if not differences:
+        raise ValueError("differences must not be empty")
+    given, random = np.asarray(differences, dtype=float), np.random.default_rng(seed)
+    given = given[given != 0]
+    if not len(given):
+        return 1.0
+    step = max(1, _AT_ONCE // len(given))
+    seen = abs(given.sum()) - 1e-9
+    as_large = 0
+    for start in range(0, _RESAMPLES, step):
+        signs = random.integers(0, 2, size=(min(step, _RESAMPLES - start), len(given)), dtype=np.int8) * 2 - 1
+        as_large += int((np.abs(signs @ given) >= seen).sum())
+    return (as_large + 1) / (_RESAMPLES + 1)
 
 
 def kappa(pairs: Sequence[tuple[str, str]]) -> float | None:

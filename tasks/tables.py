@@ -7,7 +7,7 @@ import io
 import json
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -139,21 +139,21 @@ def open_table(path: str) -> Table:
         if fs.isfile(root):
             files = [root]
             if not _ending(root):
-                raise BadInput(f"seeds path {path!r} ends in {PurePosixPath(root).suffix!r}. Give one of {known}")
+                raise BadInput(f"path {path!r} ends in {PurePosixPath(root).suffix!r}. Give one of {known}")
         elif fs.isdir(root):
             files = sorted(file for file in fs.find(root) if _ending(file))
             files = [file for file in files if "train" in file.removeprefix(root)] or files
         else:
-            raise BadInput(f"seeds path {path!r} does not exist. Give a file ({known}), a folder of them, or a hub id")
+            raise BadInput(f"path {path!r} does not exist. Give a file ({known}), a folder of them, or a hub id")
     except (ValueError, ImportError) as error:
-        raise BadInput(f"seeds path {path!r} cannot be opened: {error}. Use a path or an fsspec URL") from error
+        raise BadInput(f"path {path!r} cannot be opened: {error}. Use a path or an fsspec URL") from error
     except BadInput:
         raise
     except FileNotFoundError as error:  # the hub's: no such repository, branch or file, or a private one
-        raise BadInput(f"seeds path {path!r} does not exist: {error}. Check its spelling, or give a token") from error
+        raise BadInput(f"path {path!r} does not exist: {error}. Check its spelling, or give a token") from error
     except Exception as error:  # each file system has its own for a host that does not answer or a key that is refused
         raise SourceUnavailable(
-            f"seeds path {path!r} cannot be reached: {error}. Check the network, HF_ENDPOINT and HF_TOKEN, or give a "
+            f"path {path!r} cannot be reached: {error}. Check the network, HF_ENDPOINT and HF_TOKEN, or give a "
             f"local path"
         ) from error
     if not files:
@@ -164,6 +164,25 @@ def open_table(path: str) -> Table:
             f"{path!r} holds several sets of rows: {', '.join(folders[:10])}. Name the folder of one, or a file"
         )
     return Table(origin, version, tuple(files), fs)
+
+
+def open_split(path: str, split: str) -> Table:
+    """As ``open_table``; of a folder those files that have ``split`` in their names.
+
+    Raises:
+        BadInput: nothing is there, or nothing that can be read.
+        SourceUnavailable: a remote source does not answer.
+    """
+    table = open_table(path)
+    root = fsspec.core.url_to_fs(path)[1]
+    if not table.fs.isdir(root):
+        return table
+    files = sorted(file for file in table.fs.find(root) if _ending(file))
+    chosen = [file for file in files if split in PurePosixPath(file).name]
+    if not chosen:
+        shown = ", ".join(PurePosixPath(file).name for file in files[:10])
+        raise BadInput(f"no file of {path} has {split!r} in its name, only {shown}. Give another `split`")
+    return replace(table, files=tuple(chosen))
 
 
 def _on_hub(fs: fsspec.AbstractFileSystem, root: str) -> tuple[str, str] | None:

@@ -10,10 +10,10 @@ from functools import cached_property
 
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Flavour
-from tasks.execution.expected import entry_points, expected_tests, is_plain
+from tasks.execution.expected import entry_points, expected_tests, is_plain, star_names
 from tasks.execution.facts import Facts, read_facts
 from tasks.execution.protocol import Case, Conditions, Evidence, Kind, Limits
-from tasks.execution.tiers import forging_means, why_shared
+from tasks.execution.tiers import forging_means, taken_over, why_shared
 from tasks.execution.verdicts import judge, judge_output, outcomes_of
 from tasks.models import Pair, TestOutcome, Tier, Verdict
 from tasks.settings import TierChoice
@@ -115,15 +115,16 @@ class Examination:
             found.facts.append(read_facts(evidence.said, case.token))
             if not passed and found.verdict is Verdict.PASSED:
                 found.verdict, found.reason = verdict, f"input {number}: {reason}"
-                if case.first_failure:
-                    break
+            if not passed and (case.first_failure or verdict is Verdict.TIMEOUT):  # which each input may cost again
+                break
         return found
 
     def _tests(self, case: Case) -> Judged:
         expected, refusal = _screen(self.pair)
         if refusal is not None:
             return Judged(*refusal)
-        case = replace(case, plain=is_plain(case.test), expected=expected)
+        given, withheld = star_names(case.test)
+        case = replace(case, plain=is_plain(case.test), expected=expected, star=sorted(given))
         if not case.fits():
             return Judged(Verdict.ERROR, "solution and tests are too large")
         why = "asked for" if self._tier is TierChoice.SHARED else why_shared(case.test)
@@ -136,7 +137,7 @@ class Examination:
             why = found.reason
         if self._tier is TierChoice.ISOLATED:
             return Judged(Verdict.ERROR, f"the tests cannot be isolated from the solution: {why}")
-        if means := forging_means(self.pair.solution):
+        if means := forging_means(self.pair.solution) or taken_over(self.pair.solution, withheld):
             reason = f"{means}, with which it could forge a verdict; its tests cannot be isolated from it: {why}"
             return Judged(Verdict.TAMPERED, reason, Tier.SHARED, why)
         found = self._look(Kind.TOGETHER, case, expected)

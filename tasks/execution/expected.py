@@ -136,6 +136,59 @@ def _tests_within(node: ast.stmt) -> bool:
     )
 
 
+def module_names(source: str) -> tuple[set[str], set[str]]:
+    """(made, imported): names that a module binds itself, those that it gives to what it imports among them, and names
+    that it imports as they are.
+
+    Raises:
+        SyntaxError: the source does not parse.
+    """
+    made = {name for node in nodes(source) if isinstance(node, ast.Global) for name in node.names}
+    imported: set[str] = set()
+    for node in _statements(_module(source).body):
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                made.add(name)
+            case ast.Import(names=names) | ast.ImportFrom(names=names):
+                made |= {alias.asname for alias in names if alias.asname}
+                imported |= {alias.name.partition(".")[0] for alias in names if not alias.asname}
+            case _:
+                stored = (
+                    part for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)
+                )
+                made |= {part.id for part in stored}
+    return made, imported - {"*"}
+
+
+def star_names(source: str) -> tuple[set[str], set[str]]:
+    """(given, withheld): what ``from solution import *`` gives to tests, of the names that they read.
+
+    Withheld are builtins, and what the tests define or import themselves: a solution that has such a name would judge
+    with it.
+
+    Raises:
+        SyntaxError: the source does not parse.
+    """
+    found = nodes(source)
+    stars = (node for node in found if isinstance(node, ast.ImportFrom) and node.module == "solution")
+    if not any(alias.name == "*" for node in stars for alias in node.names):
+        return set(), set()
+    made, imported = module_names(source)
+    named = {node.id for node in found if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    own = {*dir(builtins), *made, *imported} - _imported_from_solution(found)
+    return named - own, named & own
+
+
+def _imported_from_solution(found: Sequence[ast.AST]) -> set[str]:
+    return {
+        alias.name
+        for node in found
+        if isinstance(node, ast.ImportFrom) and node.module == "solution"
+        for alias in node.names
+        if not alias.asname
+    }
+
+
 def entry_points(source: str) -> list[str]:
     """Names that the tests take from ``solution`` and use, sorted; empty where the source does not parse."""
     try:

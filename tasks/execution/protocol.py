@@ -74,6 +74,7 @@ class Case:
         files: names and texts beside the tests, the solution among them.
         test: the tests; empty for a program.
         plain: whether the tests may be tried without pytest; `expected` then names them.
+        star: what a star import gives to tests that are apart from the solution.
         token: goes with every fact that the recorder in the box sends.
         first_failure: whether to stop at the first test that fails.
     """
@@ -83,6 +84,7 @@ class Case:
     test: str = ""
     plain: bool = False
     expected: list[str] = field(default_factory=list)
+    star: list[str] = field(default_factory=list)
     stdin: str = ""
     token: str = ""
     coverage: bool = False
@@ -96,7 +98,7 @@ class Case:
         files = {"files": self.files}
         tests = {
             **{"test": self.test, "token": self.token, "plain": self.plain, "expected": self.expected},
-            "first_failure": self.first_failure,
+            **{"star": self.star, "first_failure": self.first_failure},
         }
         given: list[dict[str, Any]]
         match kind:

@@ -6,8 +6,9 @@ The tests alone decide the tier: a solution must not be able to choose the weake
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
+from tasks.execution.expected import module_names
 from tasks.syntax import nodes
 
 _IMPORTS = frozenset(
@@ -261,6 +262,16 @@ def forging_means(solution: str) -> str:  # noqa: PLR0912 - a table
                 if found := next((word for word in _FORGING_TEXTS if word in text), ""):
                     return f"line {node.lineno} has the text {found!r}"
     return ""
+
+
+def taken_over(solution: str, withheld: Set[str]) -> str:
+    """Which of the names that a star import must not give to tests a solution has; empty where it has none.
+
+    Raises:
+        SyntaxError: the solution does not parse.
+    """
+    found = sorted(module_names(solution)[0] & {*withheld, "__getattr__"}) if withheld else []
+    return f"it defines {found[0]}, which the tests would take" if found else ""
 
 
 def _ignores_other(function: ast.FunctionDef) -> bool:

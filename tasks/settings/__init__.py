@@ -11,12 +11,15 @@ from tasks.settings.curation import Curation, Dedup
 from tasks.settings.decontamination import Benchmark, Bounds, Decontamination
 from tasks.settings.embedding import Embedder, EmbedderKind
 from tasks.settings.engine import Engine, EngineKind
+from tasks.settings.evaluation import Asking, BenchmarkFormat, Evaluation, EvaluationConfig
+from tasks.settings.experiment import ExperimentConfig, Serving
+from tasks.settings.kpis import KpiName, Kpis, Target
 from tasks.settings.licensing import Licensing
 from tasks.settings.mix import Axis, Drift, Mix
 from tasks.settings.post_training import PostTraining
-from tasks.settings.reasoning import Reasoning
+from tasks.settings.reasoning import AnswerChoice, Preferences, Reasoning
 from tasks.settings.section import Section, fingerprint
-from tasks.settings.sets import HeldOut, Sets
+from tasks.settings.sets import HeldOut, RlOptions, SetOptions, Sets, SolverRates
 from tasks.settings.sources import (
     Category,
     Diversity,
@@ -34,7 +37,7 @@ from tasks.settings.stages import (
     Sandbox,
     TierChoice,
 )
-from tasks.settings.styles import Styles
+from tasks.settings.styles import Styles, TargetStyle
 from tasks.settings.teachers import (
     Batching,
     Budget,
@@ -42,6 +45,7 @@ from tasks.settings.teachers import (
     EndpointKind,
     Prices,
     RateLimits,
+    Reasoner,
     Role,
     Route,
     Sampling,
@@ -50,6 +54,7 @@ from tasks.settings.teachers import (
     Teachers,
     Transport,
 )
+from tasks.settings.training import Lora, Method, Precision, Recipe, Training
 from tasks.settings.verification import (
     EFFORTS,
     Effort,
@@ -64,10 +69,13 @@ from tasks.settings.verification import (
 __all__ = [
     "EFFORTS",
     "PROFILES",
+    "AnswerChoice",
+    "Asking",
     "Axis",
     "Backend",
     "Batching",
     "Benchmark",
+    "BenchmarkFormat",
     "Bounds",
     "Budget",
     "BuildConfig",
@@ -85,24 +93,36 @@ __all__ = [
     "EndpointKind",
     "Engine",
     "EngineKind",
+    "Evaluation",
+    "EvaluationConfig",
+    "ExperimentConfig",
     "Gate",
     "Gates",
     "Granularity",
     "HeldOut",
+    "KpiName",
+    "Kpis",
     "Layer",
     "Licences",
     "Licensing",
+    "Lora",
     "Mending",
+    "Method",
     "Mix",
     "Policy",
     "PostTraining",
+    "Precision",
+    "Preferences",
     "Prices",
     "Quality",
     "QuestionRules",
     "RateLimits",
+    "Reasoner",
     "Reasoning",
+    "Recipe",
     "Release",
     "Rigour",
+    "RlOptions",
     "Role",
     "Route",
     "Sampling",
@@ -110,12 +130,18 @@ __all__ = [
     "Section",
     "SeedOptions",
     "Server",
+    "Serving",
+    "SetOptions",
     "Sets",
+    "SolverRates",
     "Structured",
     "Styles",
     "SubsetOptions",
+    "Target",
+    "TargetStyle",
     "Teachers",
     "TierChoice",
+    "Training",
     "Transport",
     "Verification",
     "fingerprint",

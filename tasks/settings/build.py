@@ -16,6 +16,7 @@ from pydantic_settings import (
 
 from tasks.settings.curation import Curation
 from tasks.settings.engine import Engine
+from tasks.settings.kpis import Kpis
 from tasks.settings.post_training import PostTraining
 from tasks.settings.section import without_defaults
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
@@ -64,6 +65,7 @@ class BuildConfig(BaseSettings):
     engine: Engine = Engine()
     post_training: PostTraining = PostTraining()
     release: Release = Release()
+    kpis: Kpis = Kpis()
 
     @classmethod
     def settings_customise_sources(
@@ -107,14 +109,23 @@ class BuildConfig(BaseSettings):
 
 
 def read_profile(name: str) -> dict[str, Any]:
-    """The values of a profile, by name or by path of a YAML file.
+    """The values of a profile of a run, by name or by path of a YAML file.
 
     Raises:
         ValueError: no such profile, or the file is not a YAML mapping.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else PROFILES / f"{name}.yaml"
+    return named_profile(name, PROFILES)
+
+
+def named_profile(name: str, folder: Path) -> dict[str, Any]:
+    """The values of one of a folder's profiles, or of a YAML file of the user's.
+
+    Raises:
+        ValueError: no such profile, or the file is not a YAML mapping.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in PROFILES.glob("*.yaml")))
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
         raise ValueError(f"no profile {name!r}: {path} is not a file. Known: {known}; or give a path to a YAML file")
     try:
         values = yaml.safe_load(path.read_text())

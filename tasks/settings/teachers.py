@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from tasks.settings.section import Section
+from tasks.settings.section import Section, with_usual
 
 
 class EndpointKind(StrEnum):
@@ -215,6 +215,19 @@ class Endpoint(Server):
         return (Route(model=self.model, **first), *self.routes)
 
 
+class Reasoner(Endpoint):
+    """An endpoint whose model thinks before it answers: the sampling is what DeepSeek recommends for R1, a reply has
+    the 16,384 tokens that KodCode gives it, and time for them."""
+
+    sampling: Sampling = Sampling(temperature=0.6, top_p=0.95, max_tokens=16_384)
+    timeout_s: float = Field(1800, gt=0, le=86_400, description="For one request, seconds.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keeps_what_is_usual(cls, values: Any) -> Any:
+        return with_usual(cls, values)
+
+
 class Role(StrEnum):
     """What a teacher is asked for."""
 
@@ -245,7 +258,7 @@ class Teachers(Section):
         "the author.",
     )
     converter: Endpoint | None = Field(None, description="Tells rows in another style. Empty: the author.")
-    reasoners: dict[ReasonerName, Endpoint] = Field(
+    reasoners: dict[ReasonerName, Reasoner] = Field(
         {}, description="Models that think before they answer, by a name of yours: their answers become SFT data."
     )
     embedder: Endpoint | None = Field(
@@ -268,6 +281,19 @@ class Teachers(Section):
             )
         if self.embedder.transport is Transport.BATCH:
             raise ValueError("embedder.transport is 'batch', which only completions can be asked by. Set it to 'live'")
+        return self
+
+    @model_validator(mode="after")
+    def _has_reasoners_that_differ(self) -> Self:
+        seen: dict[tuple[object, ...], str] = {}
+        for name, one in self.reasoners.items():
+            other = seen.setdefault((one.kind, one.model, one.sampling, one.extra_body), name)
+            if other != name:
+                raise ValueError(
+                    f"reasoners.{other} and reasoners.{name} are one model ({one.model or one.kind}) with the same "
+                    f"sampling, and would give the same answers. Drop one, and raise post_training.reasoning.tries "
+                    f"for more of them; a further server for a model goes into its `routes`"
+                )
         return self
 
     @property

@@ -83,8 +83,11 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
         "verify",
         "curate",
         "curate-rows",
+        "convert-rows",
         "verify-pairs",
         "audit-pairs",
+        "evaluate",
+        "check-benchmark",
     }
     assert found["pilot-nightly"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["pilot-nightly"]["schedules"][0]["active"]

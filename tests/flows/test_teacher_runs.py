@@ -30,6 +30,10 @@ def spent(store: Path) -> float:
         return float(answers.execute("select sum(usd) from usage where paid").fetchone()[0])
 
 
+def parquet(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if name.endswith(".parquet")}
+
+
 def api(server: PrefectServer, path: str, **body: object) -> list[dict]:
     return httpx.post(f"{server.url}{path}", json=body, timeout=30).raise_for_status().json()
 
@@ -58,7 +62,8 @@ def test_a_run_stops_at_its_budget_releases_what_it_has_and_goes_on_with_more(ko
     assert max(asked.values()) == 1
     unlimited = tmp_path / "unlimited"
     assert kodforge("run", *options, *sets(store=unlimited)).returncode == 0
-    assert release_files(tmp_path) == release_files(unlimited)
+    # The versions released before, with fewer rows, are told in the other files.
+    assert parquet(release_files(tmp_path)) == parquet(release_files(unlimited))
     usage = kodforge("usage", *options)
     assert f"${spent(tmp_path):.4f}" in usage.stdout
     assert "per accepted row" in usage.stdout

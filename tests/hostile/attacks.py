@@ -134,6 +134,65 @@ LYING = [
     _attack("writes a false report", "open('report.xml', 'w').write('<testsuite tests=\"1\" failures=\"0\"/>')\n" + WRONG, V.FAILED),
 ]  # fmt: skip
 
+STAR = """
+import math
+import pytest
+from solution import *
+
+def test_f():
+    assert abs(f(1) - 2) < 1e-9
+    assert all(f(x) == x + 1 for x in (1, 5))
+    assert math.isclose(f(5), 6)
+    with pytest.raises(TypeError):
+        f(None)
+"""
+"""Tests that take all that a solution has."""
+
+TAKING_OVER = [
+    _attack(
+        "builtins of its own", WRONG + "def abs(x): return 0\ndef all(x): return True\n", V.FAILED, V.TAMPERED, STAR
+    ),
+    _attack("builtins by assignment", WRONG + "abs = lambda x: 0\nall = any\n", V.FAILED, V.TAMPERED, STAR),
+    _attack(
+        "builtins by another's name",
+        WRONG + "from operator import truth as all, not_ as abs\n",
+        V.FAILED,
+        V.TAMPERED,
+        STAR,
+    ),
+    _attack(
+        "builtins out of a function",
+        "def f(x):\n    global abs\n    abs = lambda x: 0\n    return x\nf(1)\n",
+        V.FAILED,
+        V.TAMPERED,
+        STAR,
+    ),
+    _attack(
+        "builtins by __dict__",
+        "import sys\ndef f(x): return 7\nsys.modules[__name__].__dict__['abs'] = lambda x: 0",
+        V.FAILED,
+        V.TAMPERED,
+        STAR,
+    ),
+    _attack(
+        "builtins by __all__",
+        "__all__ = ['f', 'abs', 'all']\ndef __getattr__(name): return (lambda *_: 0) if name == 'abs' else (lambda *_: 1)\ndef f(x): return {1: 1, 5: 6}[x]",
+        V.FAILED,
+        V.TAMPERED,
+        STAR,
+    ),
+    _attack(
+        "a module of the tests",
+        "class math:\n    isclose = staticmethod(lambda a, b: True)\nclass pytest:\n    raises = staticmethod(lambda e: open('/dev/null'))\ndef f(x): return x + 1 if x else 0",
+        V.FAILED,
+        V.TAMPERED,
+        STAR,
+    ),
+    _attack(
+        "names that the tests use as well", "import math\ndef f(x):\n    return math.floor(x) + 1", V.PASSED, None, STAR
+    ),
+]
+
 PATCHING = [
     _attack("patches TestReport", "import _pytest.reports as r\nr.TestReport.outcome = 'passed'\n" + WRONG, V.FAILED, V.TAMPERED),
     _attack("patches the report's constructor", """
@@ -525,4 +584,4 @@ TESTS = [
     _attack("a failing set-up", GOOD, V.ERROR, None, "import pytest\nfrom solution import f\n@pytest.fixture\ndef a():\n    assert False\ndef test_f(a):\n    assert f(1) == 2\n"),
 ]  # fmt: skip
 
-ALL = [*LEAVING, *LYING, *PATCHING, *PLANTING, *ADAPTIVE, *LIMITS, *OUTSIDE, *BROKEN, *TESTS]
+ALL = [*LEAVING, *LYING, *TAKING_OVER, *PATCHING, *PLANTING, *ADAPTIVE, *LIMITS, *OUTSIDE, *BROKEN, *TESTS]

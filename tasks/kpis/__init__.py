@@ -1,0 +1,1 @@
+"""The numbers that a team decides on, of one run and from run to run."""
