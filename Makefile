@@ -5,11 +5,15 @@ BIN := $(VENV)/bin
 TEACHER ?= demo
 # Processes that test: a number, or as many as there are cores.
 JOBS ?= logical
+# Trainers that exports are loaded with, each in an environment of its own; torch comes from where pip finds it.
+TRAINERS ?= trl verifiers verl llama-factory axolotl
+TORCH ?= torch==2.13.0
+NO_TORCH := verifiers
 DEMO_ARGS_demo := --profile demo
 DEMO_ARGS_local := --profile local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-local demo test check format lock benchmark clean
+.PHONY: help setup setup-local demo test test-trainers check format lock benchmark clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +38,18 @@ demo: setup $(if $(filter local,$(TEACHER)),setup-local) ## Seeds to a released 
 test: setup setup-local ## Run the tests; Docker tests run where a daemon answers; JOBS=1: one after the other
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
+test-trainers: setup $(TRAINERS:%=.trainers/%/.ready) ## Load exports with the trainers themselves; TRAINERS="trl verl": some of them
+	@KODFORGE_TRAINERS=.trainers $(BIN)/python -m pytest $(foreach name,$(TRAINERS),tests/trainers/test_$(subst -,_,$(name)).py)
+
+.trainers/%/.ready: tests/trainers/requirements/%.txt
+	@echo "setting up .trainers/$* …"
+	@test -x .trainers/$*/bin/python || $(PYTHON) -m venv .trainers/$*
+	@$(if $(filter $*,$(NO_TORCH)),:,.trainers/$*/bin/python -m pip install --quiet --disable-pip-version-check "$(TORCH)")
+	@$(BIN)/uv pip install --quiet --python .trainers/$*/bin/python --no-deps --require-hashes -r $<
+	@# Its library is of a build of torch for GPUs, and no text is a sound.
+	@rm -f .trainers/$*/lib/python3*/site-packages/torchaudio/lib/*.so
+	@touch $@
+
 check: setup ## Lint, formatting, types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -52,6 +68,10 @@ lock: setup ## Resolve the dependencies anew
 		sandbox_image/requirements.in --output-file sandbox_image/requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps benchmarks/requirements.in --output-file benchmarks/requirements.txt
+	@for name in trl verifiers verl llama-factory axolotl; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --override tests/trainers/requirements/overrides.txt \
+		--no-emit-package torch --no-emit-package torchvision \
+		tests/trainers/requirements/$$name.in --output-file tests/trainers/requirements/$$name.txt || exit 1; done
 
 benchmark: setup ## Measure sandbox and teachers beside their peers; takes an afternoon, on a machine left alone
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r benchmarks/requirements.txt
@@ -69,5 +89,5 @@ benchmark: setup ## Measure sandbox and teachers beside their peers; takes an af
 	@$(BIN)/python -m benchmarks.contamination
 	@$(BIN)/python -m benchmarks.scale
 
-clean: ## Remove .venv and the default store
-	rm -rf $(VENV) kodforge-store
+clean: ## Remove .venv, .trainers and the default store
+	rm -rf $(VENV) .trainers kodforge-store

@@ -14,7 +14,7 @@ from flows.preflight import check_run
 from flows.source_questions import source_questions
 from flows.verify_triplets import verify_triplets
 from tasks.publishing.folder import release_store
-from tasks.publishing.stage import publish_release
+from tasks.publishing.stage import publish_release, push_release
 from tasks.publishing.summary import Summary, summarise
 from tasks.run import Run
 from tasks.settings import BuildConfig
@@ -41,8 +41,10 @@ def build_dataset(config: BuildConfig) -> BuildResult:
     verify_triplets(config)
     curate_triplets(config)
     post_train(config)
-    rows = publish_release(Run(config=config, teachers=config.teachers))
     run = Run(config=config, teachers=config.teachers)
+    rows = publish_release(run)
+    if config.release.push:
+        push_release(run)
     summary = summarise(run)
     show(summary)
     show_cost(usage_of(run), sum(summary.splits.values()))

@@ -12,9 +12,10 @@ from rich.console import Console
 
 from flows.chains import Chain, run_chains
 from flows.console import wait_until_recorded
-from flows.preflight import check_endpoints
+from flows.preflight import check_curation, check_endpoints
 from flows.progress import stage_progress
 from tasks.artifacts import Receipt
+from tasks.curation.stage import benchmark_fingerprint, curate_retold
 from tasks.execution.pool import check_sandbox
 from tasks.models import Style
 from tasks.run import Run, StageName, answers_path
@@ -34,13 +35,15 @@ def check_rows(rows: Path, out: Path, config: BuildConfig) -> None:
         SandboxUnavailable: no pair can be judged on this machine.
     """
     check_file(rows, out)
+    check_curation(config)
     check_endpoints(_with_converter_alone(config))
     check_sandbox(config.sandbox)
 
 
 def _with_converter_alone(config: BuildConfig) -> BuildConfig:
     """The config without endpoints that nothing is asked of."""
-    teachers = Teachers(author=config.teachers.of(Role.CONVERTER), prompts=config.teachers.prompts)
+    given = config.teachers
+    teachers = Teachers(author=given.of(Role.CONVERTER), embedder=given.embedder, prompts=given.prompts)
     return config.model_copy(update={"teachers": teachers})
 
 
@@ -67,12 +70,14 @@ def convert_rows(rows: Path, out: Path, style: TargetStyle, config: BuildConfig)
     place = {"store": str(work), "run": "convert", "cache": answers_path(config)}
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
     parts = read_file(run, rows)
+    benchmarks = benchmark_fingerprint(run)
     with managed(config.teachers) as teachers:
         run = run.model_copy(update={"teachers": teachers})
 
         def chain(part: Receipt) -> Chain[Receipt]:
             conversions = yield stage.convert_rows.submit(run, part, Style(style))
-            yield stage.verify_conversions.submit(run, part, conversions)
+            retold = yield stage.verify_conversions.submit(run, part, conversions)
+            yield curate_retold.submit(run, retold, benchmarks)
 
         with stage_progress(StageName.CONVERTED, len(parts)) as progress:
             receipts = run_chains([chain(part) for part in parts], config.shards_in_flight, progress)

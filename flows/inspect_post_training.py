@@ -23,7 +23,7 @@ def show_styles(console: Console, run: Run, row_id: str) -> None:
         if retold := next(rows_of(run, StageName.CONVERTED, name), None):
             say(console, f"\nIt is told in the style {style} as {name}: see kodforge inspect {name}.")
             show_call(console, style, retold["lineage"]["conversion_call"])
-        for stage in (StageName.CONVERSIONS, StageName.CONVERTED):
+        for stage in (StageName.CONVERSIONS, StageName.RETOLD, StageName.CONVERTED):
             for reject in rejects_of(run, stage, name):
                 say(console, f"\nNot told in the style {style}, rejected at {stage}: {reject['reason']}", "bold red")
                 say(console, reject["evidence"])

@@ -17,7 +17,7 @@ from tasks.kpis.comparing import Met, targets
 from tasks.kpis.feedback import write_failures
 from tasks.kpis.figures import RunKpis
 from tasks.kpis.reading import kpis_of
-from tasks.kpis.report import MEANINGS, kpi_report, move_rows, subset_rows, told, value_rows
+from tasks.kpis.report import BY_SUBSET, MEANINGS, kpi_report, move_rows, subset_rows, told, value_rows
 from tasks.run import Run
 from tasks.settings import BuildConfig, Kpis
 
@@ -110,7 +110,9 @@ def show_kpis(config: BuildConfig, runs: list[str], json: Path | None, report: P
     for path, text in ((json, found.model_dump_json(indent=1)), (report, told_of)):
         if path is not None:
             Store(str(path.parent)).write(text.encode(), path.name)
-    console.print(Markdown(told_of))
+    console.print(Markdown(told_of.partition(BY_SUBSET)[0]))
+    if report is None:
+        console.print("by subset: --report FILE", highlight=False)
     check_targets(targets(found, config.kpis.targets))
 
 

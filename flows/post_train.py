@@ -7,6 +7,7 @@ from prefect import flow
 from flows.chains import Chain, run_chains
 from flows.progress import stage_progress
 from tasks.artifacts import Receipt
+from tasks.curation.stage import benchmark_fingerprint, curate_retold
 from tasks.models import Style
 from tasks.released import Released
 from tasks.responses.stage import answer_rows, grade_responses
@@ -16,6 +17,14 @@ from tasks.settings import BuildConfig
 from tasks.styles.stage import convert_rows, verify_conversions
 from tasks.teachers.endpoints import managed
 
+_STAGES = (
+    StageName.CONVERSIONS,
+    StageName.RETOLD,
+    StageName.CONVERTED,
+    StageName.RESPONSES,
+    StageName.GRADES,
+)
+
 
 @flow(name="post-train", flow_run_name="post-train {config.run}")
 def post_train(config: BuildConfig) -> list[Receipt]:
@@ -24,6 +33,7 @@ def post_train(config: BuildConfig) -> list[Receipt]:
     parts = run.receipts(run.last_stage)
     placings = place_rows.submit(run, parts).result()
     run.finish(StageName.PLACINGS, placings)
+    benchmarks = benchmark_fingerprint(run)
     with managed(config.teachers) as teachers:
         run = Run(config=config, teachers=teachers)
 
@@ -31,7 +41,8 @@ def post_train(config: BuildConfig) -> list[Receipt]:
             rows = [part]
             for style in config.post_training.styles.into:
                 conversions = yield convert_rows.submit(run, part, Style(style))
-                rows.append((yield verify_conversions.submit(run, part, conversions)))
+                retold = yield verify_conversions.submit(run, part, conversions)
+                rows.append((yield curate_retold.submit(run, retold, benchmarks)))
             for reasoner in config.teachers.reasoners:
                 responses = yield answer_rows.submit(run, rows, placing, reasoner)
                 yield grade_responses.submit(run, rows, responses)
@@ -39,7 +50,7 @@ def post_train(config: BuildConfig) -> list[Receipt]:
         with stage_progress(StageName.GRADES, len(parts)) as progress:
             shards = zip(parts, placings, strict=True)
             receipts = run_chains([chain(*shard) for shard in shards], config.shards_in_flight, progress)
-        for stage in (StageName.CONVERSIONS, StageName.CONVERTED, StageName.RESPONSES, StageName.GRADES):
+        for stage in _STAGES:
             run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
     return [*placings, *receipts, *_run_references(run)]
 

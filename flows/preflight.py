@@ -47,6 +47,10 @@ def check_run(config: BuildConfig) -> None:
     check_sources(config)
     check_curation(config, config.selected)
     check_rl(config)
+    if config.release.push:
+        from tasks.publishing.push import check_hub  # noqa: PLC0415 - the hub's client takes half a second to import
+
+        check_hub(config)
     check_endpoints(config)
     check_sandbox(config.sandbox)
 

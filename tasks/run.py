@@ -35,6 +35,7 @@ class StageName(StrEnum):
     SELECTED = "selected"
     PLACINGS = "placings"
     CONVERSIONS = "conversions"
+    RETOLD = "retold"
     CONVERTED = "converted"
     RESPONSES = "responses"
     GRADES = "grades"
@@ -98,8 +99,8 @@ class Run(BaseModel):
         manifest = self.stage(name).manifest()
         if manifest is None:
             raise BadInput(
-                f"run {self.config.run!r} in {self.config.store!r} has no finished stage {name.value!r}. Run the stages "
-                f"before it first, or the whole build with `kodforge run`"
+                f"run {self.config.run!r} in {self.config.store!r} has no finished stage {name.value!r}. Run the "
+                f"stages before it first, or the whole build with `kodforge run`"
             )
         return [Receipt.model_validate(shard) for shard in manifest["shards"]]
 

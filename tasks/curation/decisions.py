@@ -111,6 +111,31 @@ def curate(
     return [_decide(row, duplicate, one, refused.get(row.licence, ""), excludes) for row, duplicate, one in rows]
 
 
+def curate_again(row: ReleaseRow, found: Examination) -> ReleaseRow | Reject:
+    """A decision on a row that was told in another style: its own text may hold what that it was made of did not.
+
+    It has the doubts of the row that it was made of, and those that its own text gives.
+    """
+    alone = DuplicateDecision(
+        question_id=row.question_id,
+        subset=row.subset,
+        representative=row.question_id,
+        representative_subset=row.subset,
+        kind="",
+        similarity=1.0,
+        cluster_size=1,
+        duplicates=[],
+        contaminated=[],
+    )
+    decided = _decide(row, alone, found, "", excludes=False)
+    if isinstance(decided, Reject):
+        return decided
+    told = [row.filter_reason, decided.filter_reason]
+    doubts = dict.fromkeys(doubt for reasons in told for doubt in reasons.split("; ") if doubt)
+    split = Split.USE_WITH_CAUTION if doubts else row.split
+    return decided.model_copy(update={"split": split, "filter_reason": "; ".join(doubts), "group": row.group})
+
+
 def _decide(
     row: Triplet, duplicate: DuplicateDecision, found: Examination, objection: str, excludes: bool
 ) -> ReleaseRow | Reject:

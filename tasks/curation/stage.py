@@ -13,7 +13,7 @@ from tasks.artifacts import Outcome, Receipt
 from tasks.curation.contamination import BenchmarkIndex, fingerprint_of, read_benchmarks
 from tasks.curation.content.scan import content_digest
 from tasks.curation.corpus import read_corpus
-from tasks.curation.decisions import curate
+from tasks.curation.decisions import curate, curate_again
 from tasks.curation.dedup.semantic import Vectors
 from tasks.curation.dedup.signed import vectors_of
 from tasks.curation.dedup.stage import run_embedder
@@ -120,6 +120,27 @@ def curate_shard(
 
     depends_on = [triplets, examinations, duplicates, refused, excludes]
     return report(run.stage(StageName.CURATED).run_shard(triplets.name, ReleaseRow, depends_on, work))
+
+
+@task(task_run_name="curate {retold.name}", cache_policy=NO_CACHE, **RETRIES)
+def curate_retold(run: Run, retold: Receipt, benchmarks: str) -> Receipt:
+    """Decide on a shard of rows told in another style, by what their own text holds.
+
+    Args:
+        benchmarks: the fingerprint of what rows are compared with.
+    """
+    rules = run.config.curation
+
+    def work() -> Outcome:
+        rows = run.stage(StageName.RETOLD).rows(retold.name, ReleaseRow)
+        texts = [RowTexts(row.question_id, row.question, row.solution, row.test) for row in rows]
+        embedder = run_embedder(run)
+        vectors = embedder.embed([row.question for row in rows]) if embedder and rows else None
+        found = examine(texts, vectors, benchmark_index(run, benchmarks), rules.content)
+        return Outcome.of([curate_again(row, one) for row, one in zip(rows, found, strict=True)])
+
+    depends_on = [retold, benchmarks, rules.content, content_digest(), label_digest()]
+    return report(run.stage(StageName.CONVERTED).run_shard(retold.name, ReleaseRow, depends_on, work))
 
 
 def refused_licences(run: Run, parts: Sequence[Receipt]) -> dict[str, str]:

@@ -138,6 +138,8 @@ def _ratio(of: float | None, by: int) -> float | None:
 def _costs(run: Run) -> list[Kpi]:
     """Tokens and USD for each row that is released; calls that an earlier run has paid for are not counted."""
     usage, released = usage_of(run), _subsets(run, run.last_stage)
+    if not usage.rows:  # no run is without calls: its file of answers is elsewhere, or it was booked by another name
+        return [Kpi(name=name, figure=Figure()) for name in (KpiName.TOKENS_PER_ROW, KpiName.USD_PER_ROW)]
     tokens, usd = Counter[str](), defaultdict[str, float | None](float)
     for row in usage.rows:
         tokens[row.subset] += row.tokens

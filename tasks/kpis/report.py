@@ -56,6 +56,10 @@ _MOVED = {
 }
 
 
+BY_SUBSET = "## By subset"
+"""Heading of the report's last part, which is as wide as there are subsets."""
+
+
 def told(value: float | None, unit: Unit) -> str:
     """A value for people; empty where there is none."""
     if value is None:
@@ -154,7 +158,7 @@ def kpi_report(runs: Sequence[RunKpis], wanted: dict[KpiName, Target]) -> str:
     for earlier in runs[-2::-1]:
         parts += [f"## Against run {earlier.run}", _markdown(move_rows(last, earlier)), HOW_IT_IS_TOLD]
     if by_subset := subset_rows(last):
-        parts += ["## By subset", _markdown(_turned(by_subset))]
+        parts += [BY_SUBSET, _markdown(_turned(by_subset))]
     return "\n\n".join(parts) + "\n"
 
 

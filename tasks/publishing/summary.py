@@ -34,9 +34,12 @@ FUNNEL = (
     StageName.CURATED,
     StageName.SELECTED,
     StageName.CONVERSIONS,
+    StageName.RETOLD,
     StageName.CONVERTED,
     StageName.RESPONSES,
     StageName.GRADES,
+    StageName.CANDIDATES,
+    StageName.REFERENCES,
 )
 FAIL = "fail"
 
@@ -147,7 +150,10 @@ _UNITS = {
     StageName.CURATED: "triplet",
     StageName.SELECTED: "triplet",
     StageName.CONVERSIONS: "row",
+    StageName.RETOLD: "row",
     StageName.CONVERTED: "row",
+    StageName.CANDIDATES: "row",
+    StageName.REFERENCES: "row",
     StageName.RESPONSES: "response",
     StageName.GRADES: "response",
 }

@@ -15,7 +15,7 @@ from tasks.sets.tables import SetTable, at_most, in_tables
 
 
 def sets_of(released: Released) -> Iterator[SetTable]:
-    """The sets that the config asks for, one after the other, in tables of at most ``release.rows_per_file`` rows.
+    """The sets that the config asks for, one after the other, in tables of at most ``release.rows_per_group`` rows.
 
     A set without rows is left out. No more than one table of each split of a set is in memory.
 
@@ -23,7 +23,7 @@ def sets_of(released: Released) -> Iterator[SetTable]:
         BadInput: references were not run again in this run, or the mix of ``rl`` cannot be met and is to stop then.
     """
     config = released.run.config
-    sets, size, seed = config.post_training.sets, config.release.rows_per_file, config.seed
+    sets, size, seed = config.post_training.sets, config.release.rows_per_group, config.seed
     trained = {
         "sft": (sets.sft, sft_rows, ["question_id"]),
         "sft_reasoning": (sets.sft_reasoning, reasoning_rows, ["question_id", "reasoner"]),

@@ -197,10 +197,10 @@ def _converted(row: ReleaseRow) -> ConvertedRow:
 
 
 def write_rows(run: Run, receipts: list[Receipt], out: Path) -> Counter[str]:
-    """Write the converted rows into one file and the rejects of both stages beside it.
+    """Write the converted rows into one file and the rejects of all stages beside it.
 
     Args:
-        receipts: of the conversions and of those verified.
+        receipts: of the conversions, of those verified, and of those curated.
 
     Returns:
         How many rows were converted, and how many were rejected for which reason.

@@ -41,7 +41,7 @@ def convert_rows(run: Run, part: Receipt, style: Style) -> Receipt:
 
 @task(task_run_name="verify {conversions.name}", cache_policy=NO_CACHE, **RETRIES)
 def verify_conversions(run: Run, part: Receipt, conversions: Receipt) -> Receipt:
-    """Run the conversions of a shard: those that hold are rows like those that they were made of."""
+    """Run the conversions of a shard: those that hold are rows like those that they were made of, yet to be curated."""
     config = run.config
     rules, effort = config.verification, config.verification.effort
 
@@ -53,7 +53,7 @@ def verify_conversions(run: Run, part: Receipt, conversions: Receipt) -> Receipt
     box = [shareable_sandbox(config.sandbox), resolve_backend(config.sandbox).value]
     bounds = [effort.reruns, effort.stubs, rules.gates, config.post_training.styles.least_inputs]
     depends_on = [part, conversions, *box, *bounds]
-    return report(run.stage(StageName.CONVERTED).run_shard(conversions.name, ReleaseRow, depends_on, work))
+    return report(run.stage(StageName.RETOLD).run_shard(conversions.name, ReleaseRow, depends_on, work))
 
 
 def _rows(run: Run, part: Receipt) -> list[ReleaseRow]:

@@ -47,7 +47,8 @@ def test_numbers_are_those_of_the_artifacts_in_all_and_by_subset(tmp_path):
 
 def test_what_was_not_part_of_a_run_is_not_measured_rather_than_zero(tmp_path):
     found = kpis_of(finished(tmp_path))
-    for name in (KpiName.CONVERTED, KpiName.RESPONSES_PASSED, KpiName.SOLVER_PASSED, KpiName.GAIN):
+    unmeasured = (KpiName.CONVERTED, KpiName.RESPONSES_PASSED, KpiName.SOLVER_PASSED, KpiName.GAIN)
+    for name in (*unmeasured, KpiName.TOKENS_PER_ROW, KpiName.USD_PER_ROW):
         assert found.of(name).figure.value is None
     assert "not measured" in kpi_report([found], {})
 

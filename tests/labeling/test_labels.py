@@ -2,10 +2,10 @@
 
 import json
 
-from tasks.signatures import entry_point_info
 from tasks.labeling.triplets import label, licence_of
 from tasks.models import Audit, Mutant, Mutation, Reject, RejectReason, Triplet, Verdict
 from tasks.settings import Gate, Gates, Verification
+from tasks.signatures import entry_point_info
 from tests.labeling.rows import QUESTION_ID, attempt, matrix, question, tries, verdict
 
 RULES = Verification(attempts=4)

@@ -228,7 +228,7 @@ def test_rl_prefers_rows_that_a_solver_solves_sometimes(tmp_path):
 def test_equal_runs_make_equal_sets_and_tables_have_a_bound(run, sets):
     again = tables(run)
     assert all(again[key].equals(table) for key, table in sets.items())
-    config = run.config.model_copy(update={"release": run.config.release.model_copy(update={"rows_per_file": 4})})
+    config = run.config.model_copy(update={"release": run.config.release.model_copy(update={"rows_per_group": 4})})
     small = list(sets_of(Released(Run(config=config, teachers=config.teachers))))
     assert max(one.table.num_rows for one in small) == 4
     for (name, split), table in sets.items():

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tasks.settings import ExperimentConfig
+from tasks.settings import ExperimentConfig, Method, Precision
 from tasks.training.cells import MODEL, RECEIPT, Cell, check_cells, train_cell
 from tasks.training.process import TrainingFailed
 from tasks.training.serving import served
@@ -44,16 +44,16 @@ def changed(config: ExperimentConfig, **training: object) -> ExperimentConfig:
     return config.model_copy(update={"training": config.training.model_copy(update=training)})
 
 
-@pytest.mark.parametrize("method", ["lora", "full"])
+@pytest.mark.parametrize("method", Method)
 def test_a_model_learns_and_is_saved_whole(config, tmp_path, method):
-    config = changed(config, method=method, gradient_checkpointing=method == "full", precision="bfloat16")
+    config = changed(config, method=method, gradient_checkpointing=method is Method.FULL, precision=Precision.BFLOAT16)
     check_cells(config)
     steps: list[float] = []
     trained = train_cell(config, CELL, tmp_path / "cell", lambda step: steps.append(step.loss))
     assert (trained.rows, trained.too_long, trained.steps, len(steps)) == (11, 1, 12, 12)
     assert trained.last_loss < trained.first_loss
     assert (tmp_path / "cell" / MODEL / "model.safetensors").is_file()
-    assert (tmp_path / "cell" / "adapter").is_dir() is (method == "lora")
+    assert (tmp_path / "cell" / "adapter").is_dir() is (method is Method.LORA)
     assert {"torch", "trl", "transformers", "peft"} < set(trained.versions)
     assert not (tmp_path / "cell" / "states").exists()
 
