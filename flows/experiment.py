@@ -50,8 +50,8 @@ def check_experiment(config: ExperimentConfig) -> None:
     check_cells(config)
     if not config.evaluations:
         return
-    for evaluation in config.evaluations.values():
-        next(read_items(evaluation))
+    for name in config.evaluations:
+        next(read_items(config.items_of(name)))
     check_server(config)
     check_sandbox(config.sandbox)
 

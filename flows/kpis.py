@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import ValidationError
 from rich.console import Console
-from rich.markdown import Markdown
+from rich.table import Table
 
 from tasks.artifacts import Store
 from tasks.errors import BadInput, KodforgeError
@@ -17,7 +18,7 @@ from tasks.kpis.comparing import Met, targets
 from tasks.kpis.feedback import write_failures
 from tasks.kpis.figures import RunKpis
 from tasks.kpis.reading import kpis_of
-from tasks.kpis.report import BY_SUBSET, MEANINGS, kpi_report, move_rows, subset_rows, told, value_rows
+from tasks.kpis.report import HOW_IT_IS_TOLD, MEANINGS, kpi_report, move_rows, subset_rows, told, value_rows
 from tasks.run import Run
 from tasks.settings import BuildConfig, Kpis
 
@@ -106,14 +107,30 @@ def show_kpis(config: BuildConfig, runs: list[str], json: Path | None, report: P
     last = runs[-1] if runs else config.run
     found = kpis_of(_run(config, last))
     names = runs[:-1] or ([config.kpis.against] if config.kpis.against else [])
-    told_of = kpi_report([*(earlier_kpis(config, name) for name in names), found], config.kpis.targets)
+    earlier = [earlier_kpis(config, name) for name in names]
+    told_of = kpi_report([*earlier, found], config.kpis.targets)
     for path, text in ((json, found.model_dump_json(indent=1)), (report, told_of)):
         if path is not None:
             Store(str(path.parent)).write(text.encode(), path.name)
-    console.print(Markdown(told_of.partition(BY_SUBSET)[0]))
+    met = targets(found, config.kpis.targets)
+    _print(f"Run {found.run}", value_rows(found, met), console)
+    for one in earlier:
+        _print(f"Since run {one.run}", move_rows(found, one), console)
+        console.print(HOW_IT_IS_TOLD, highlight=False)
     if report is None:
-        console.print("by subset: --report FILE", highlight=False)
-    check_targets(targets(found, config.kpis.targets))
+        console.print("what each number is, and by subset: --report FILE", highlight=False)
+    check_targets(met)
+
+
+def _print(title: str, rows: list[dict[str, Any]], console: Console) -> None:
+    """A table without the columns that say nothing; what a number is can be read in the report."""
+    table = Table(title=title, title_justify="left")
+    names = [name for name in rows[0] if name != "what" and any(row[name] for row in rows)] if rows else []
+    for name in names:
+        table.add_column(name, no_wrap=name == "kpi", justify="left" if name in ("kpi", "target") else "right")
+    for row in rows:
+        table.add_row(*(str(row[name]) for name in names))
+    console.print(table)
 
 
 def run_feedback(config: BuildConfig, out: Path, unsolved: bool, console: Console) -> None:

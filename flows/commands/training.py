@@ -17,7 +17,7 @@ Sets = Annotated[
 def train(
     release: Annotated[str, typer.Argument(help="Release: a folder, an fsspec URL or hf://datasets/OWNER/NAME.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for weights, losses and what was done.")],
-    profile: Annotated[str, typer.Option("--profile", help="smoke, paper, or the path of a YAML file.")] = "smoke",
+    named: Annotated[str, typer.Option("--profile", help="smoke, paper, or the path of a YAML file.")] = "smoke",
     base: Annotated[
         str | None, typer.Option("--base", help="Base model: a folder, a .gguf file or a hub id; default: --model's.")
     ] = None,
@@ -36,14 +36,14 @@ def train(
 
     models = {"models": {"base": base}} if base else {}
     seeds = {"seeds": [seed]} if seed is not None else {}
-    config = experiment_config(profile, set_, release=release, **models, **seeds)
+    config = experiment_config(named, set_, release=release, **models, **seeds)
     if base:
         config = config.model_copy(update={"models": {"base": base}})
     run_training(config, the_cell(config, model, recipe), out, Console())
 
 
 def experiment(
-    profile: Annotated[str, typer.Argument(help="smoke, paper, or the path of a YAML file.")],
+    named: Annotated[str, typer.Argument(metavar="PROFILE", help="smoke, paper, or the path of a YAML file.")],
     release: Annotated[str | None, typer.Option("--release", help="Default: the profile's.")] = None,
     set_: Sets = [],  # noqa: B006
 ) -> None:
@@ -55,4 +55,4 @@ def experiment(
     """
     from flows.experiment import experiment_config, run_experiment  # noqa: PLC0415
 
-    run_experiment(experiment_config(profile, set_, release=release), Console())
+    run_experiment(experiment_config(named, set_, release=release), Console())

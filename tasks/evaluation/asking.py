@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from tasks.evaluation.sources import defined, surroundings
+from tasks.extraction.code import code_in
 from tasks.models import EvalAnswer, EvalItem, Reject, RejectReason, Style
-from tasks.responses.reading import code_in
 from tasks.settings import Asking, Endpoint, Evaluation
 from tasks.teachers.prompts import call_of, chat
 from tasks.teachers.replies import split_reasoning, unix

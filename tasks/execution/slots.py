@@ -53,6 +53,7 @@ class Slots:
         """The last used at the end."""
         self._idle_lock = threading.Lock()
         self._closed = threading.Event()
+        self._closing = threading.Lock()
         threading.Thread(target=self._warm_up, name="sandbox-warm-up", daemon=True).start()
 
     def _warm_up(self) -> None:
@@ -68,8 +69,11 @@ class Slots:
                 self._free.release()
 
     def close(self) -> None:
-        """End all boxes; waits for cases under way."""
-        self._closed.set()
+        """End all boxes; waits for cases under way. Closing again does nothing."""
+        with self._closing:
+            if self._closed.is_set():
+                return
+            self._closed.set()
         for _ in range(self.settings.slots):
             self._free.acquire()
         for _, box in self._idle:

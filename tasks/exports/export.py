@@ -22,7 +22,7 @@ from tasks.exports.folder import Exported, ExportedPart, checksums, install
 from tasks.exports.format import Part, Place, render, train_parts
 from tasks.exports.judging import why_not_judged
 from tasks.exports.plan import Plan, plan
-from tasks.exports.source import ATTRIBUTION, Source
+from tasks.exports.source import Source
 from tasks.settings.exports import ExportFormat
 from tasks.tables import Row
 
@@ -176,7 +176,7 @@ def _write_texts(chosen: Plan, parts: Sequence[Part], left_out: int, folder: Pat
     """The configs to start from, the card, and what the manifest says of all."""
     source, wanted = chosen.source, chosen.format
     run, version = source.manifest.get("run"), metadata.version("kodforge")
-    credited = source.text(ATTRIBUTION)
+    owed = dict(source.attribution())
     values: Mapping[str, Any] = {
         "format": wanted.name,
         "trainer": wanted.trainer,
@@ -192,16 +192,14 @@ def _write_texts(chosen: Plan, parts: Sequence[Part], left_out: int, folder: Pat
         rows=sum(part.rows for part in parts),
         version=version,
         left_out=left_out,
-        licensed=credited is not None,
+        licensed=bool(owed),
         start=render(wanted.start, **values),
         **values,
     )
     texts = {**wanted.files(parts, chosen.package), "README.md": card}
-    if credited is not None:
-        texts[ATTRIBUTION] = credited
-    for name, text in texts.items():
+    for name, data in {**owed, **{name: text.encode() for name, text in texts.items()}}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        (folder / name).write_bytes(data)
     return Exported(
         complete=True,
         format=wanted.name,

@@ -45,9 +45,9 @@ def kodforge_reward(prompts: Sequence[Any], completions: Sequence[Any], **column
         A reward per completion; None, which TRL leaves out, for all of them where the sandbox cannot be had.
     """
     if not os.environ.get(URL):
-        from tasks.rewards import adapters  # noqa: PLC0415 - kodforge, where it is installed
+        from tasks import rewards  # noqa: PLC0415 - where it is installed
 
-        return adapters.kodforge_reward(prompts, completions, **columns)
+        return rewards.kodforge_reward(prompts, completions, **columns)
     rows = [{name: columns[name][at] for name in COLUMNS if name in columns} for at in range(len(completions))]
     try:
         return [float(reward["value"]) for reward in ask(completions, rows)]
@@ -65,9 +65,9 @@ def compute_score(
         RewardUnavailable: the sandbox cannot be had; verl knows no answer without a score.
     """
     if not os.environ.get(URL):
-        from tasks.rewards import adapters  # noqa: PLC0415
+        from tasks import rewards  # noqa: PLC0415
 
-        return dict(adapters.compute_score(data_source, solution_str, ground_truth))
+        return dict(rewards.compute_score(data_source, solution_str, ground_truth))
     reward = ask([solution_str], [json.loads(ground_truth)])[0]
     return {"score": reward["value"], "acc": float(reward["passed"]), "verdict": reward["verdict"] or "no_code"}
 
@@ -79,9 +79,9 @@ async def rubric_reward(completion: Any, info: Mapping[str, Any]) -> float:
         RewardUnavailable: the sandbox cannot be had; verifiers records it as the rollout's error.
     """
     if not os.environ.get(URL):
-        from tasks.rewards import adapters  # noqa: PLC0415
+        from tasks import rewards  # noqa: PLC0415
 
-        return await adapters.rubric_reward(completion, info)
+        return await rewards.rubric_reward(completion, info)
     return float((await asyncio.to_thread(ask, [completion], [info]))[0]["value"])
 
 

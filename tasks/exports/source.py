@@ -20,6 +20,8 @@ CARD = "README.md"
 MANIFEST = "release.json"
 UNFINISHED = "unfinished.json"
 ATTRIBUTION = "ATTRIBUTION.md"
+LICENCES = "licences"
+"""Folder of the texts that the attribution refers to."""
 _NAME = re.compile(r"\w[\w.-]*")
 FILE = ""
 """Stands for the one configuration of a source that is a file."""
@@ -62,6 +64,13 @@ class Source:
                 if found:
                     return found
         return found
+
+    def attribution(self) -> Iterator[tuple[str, bytes]]:
+        """What has to go with the rows: the attribution and the licences' texts, by their paths in the release."""
+        if self.root:
+            for name in (ATTRIBUTION, LICENCES):
+                for path in sorted(self.fs.find(f"{self.root}/{name}")):
+                    yield path.removeprefix(f"{self.root}/"), bytes(self.fs.cat_file(path))
 
     def text(self, name: str) -> str | None:
         """A text file that lies beside the rows; None where there is none."""

@@ -48,16 +48,7 @@ MEANINGS: Mapping[KpiName, Meaning] = {
     KpiName.ROWS_ANSWERED: Meaning("Rows that a reasoning model has solved"),
     KpiName.GAIN: Meaning("Gain on evaluations by training on it", "points"),
 }
-_MOVED = {
-    "chance": "within chance",
-    "moved": "moved",
-    "perhaps": "perhaps",
-    "counted": "",
-}
-
-
-BY_SUBSET = "## By subset"
-"""Heading of the report's last part, which is as wide as there are subsets."""
+_BEYOND = {"chance": "no", "moved": "yes", "perhaps": "perhaps", "counted": ""}
 
 
 def told(value: float | None, unit: Unit) -> str:
@@ -68,7 +59,7 @@ def told(value: float | None, unit: Unit) -> str:
         case "share":
             return f"{value:.1%}"
         case "points":
-            return f"{100 * value:+.1f} points"
+            return f"{100 * value:+.1f} pp"
         case "tokens":
             return f"{value:,.0f}"
         case "usd":
@@ -129,7 +120,7 @@ def _move(one: Move) -> dict[str, Any]:
         "interval of 95 %": f"{_signed(difference.low, change)} to {_signed(difference.high, change)}"
         if difference
         else "",
-        "beyond chance": _MOVED[one.told],
+        "beyond chance": _BEYOND[one.told],
     }
 
 
@@ -158,13 +149,14 @@ def kpi_report(runs: Sequence[RunKpis], wanted: dict[KpiName, Target]) -> str:
     for earlier in runs[-2::-1]:
         parts += [f"## Against run {earlier.run}", _markdown(move_rows(last, earlier)), HOW_IT_IS_TOLD]
     if by_subset := subset_rows(last):
-        parts += [BY_SUBSET, _markdown(_turned(by_subset))]
+        parts += ["## By subset", _markdown(_turned(by_subset))]
     return "\n\n".join(parts) + "\n"
 
 
 HOW_IT_IS_TOLD = (
-    "`moved`: beyond chance at 5 %, all numbers of the table taken into account (Holm's method). `perhaps`: beyond "
-    "chance for a number that is looked at alone. Where nothing is said the number is counted, not sampled."
+    "`yes`: beyond chance at 5 %, all numbers of the table taken into account (Holm's method). `perhaps`: beyond "
+    "chance for a number that is looked at alone. Where nothing is said the number is counted, not sampled. Shares "
+    "change by percentage points (pp)."
 )
 
 

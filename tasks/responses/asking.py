@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from tasks.extraction.code import code_in
 from tasks.models import Reject, RejectReason, Response, Style
 from tasks.responses.problems import Problem
-from tasks.responses.reading import code_in
 from tasks.run import Run
 from tasks.settings import Endpoint
 from tasks.teachers.prompts import call_of, chat

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tasks.extraction.code import code_in
 from tasks.models import Style
-from tasks.responses.reading import code_in
 from tasks.syntax import MOST_READ
 from tasks.teachers.replies import split_reasoning
 

@@ -84,7 +84,9 @@ class ExperimentConfig(BaseSettings):
     training: Training = Training()
     serving: Serving = Serving()
     evaluations: dict[Name, Evaluation] = Field(
-        {}, description="What every cell and base model is evaluated on, by a name of yours; `model` is filled in."
+        {},
+        description="What every cell and base model is evaluated on, by a name of yours. `model` is filled in, and "
+        "`{release}` in `benchmark`: {release}/evaluation are the rows that the release holds out.",
     )
     keep_models: bool = Field(True, description="Keep the merged weights of a cell once it is evaluated.")
     sandbox: Sandbox = Sandbox()
@@ -117,6 +119,13 @@ class ExperimentConfig(BaseSettings):
             )
         return self
 
+    def items_of(self, name: str) -> Evaluation:
+        """An evaluation with the place of the release put in."""
+        evaluation = self.evaluations[name]
+        return evaluation.model_copy(
+            update={"benchmark": evaluation.benchmark.replace("{release}", self.release.rstrip("/"))}
+        )
+
     def evaluation_of(self, name: str, base_url: str, model: str) -> dict[str, Any]:
         """Values of an ``Evaluation`` with the endpoint of a served checkpoint put in."""
         serving = self.serving
@@ -130,4 +139,4 @@ class ExperimentConfig(BaseSettings):
             "max_in_flight": serving.max_in_flight,
             "timeout_s": serving.timeout_s,
         }
-        return {**self.evaluations[name].model_dump(mode="json", exclude={"model"}), "model": endpoint}
+        return {**self.items_of(name).model_dump(mode="json", exclude={"model"}), "model": endpoint}

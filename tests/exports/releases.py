@@ -123,6 +123,8 @@ def write_release(folder: Path, *names: str, sets: dict[str, Any] | None = None)
         configs.append({"config_name": name, "data_files": files})
     card = {"pretty_name": "A release", "license": "mit", "language": ["en"], "configs": configs}
     (folder / "README.md").write_text(f"---\n{yaml.safe_dump(card)}---\n\n# A release\n")
-    (folder / "ATTRIBUTION.md").write_text("# Attribution\n")
+    (folder / "ATTRIBUTION.md").write_text("# Attribution\n\n[MIT](licences/a-1.0/LICENSE)\n")
+    (folder / "licences" / "a-1.0").mkdir(parents=True)
+    (folder / "licences" / "a-1.0" / "LICENSE").write_bytes(b"MIT \xa9\n")
     (folder / "release.json").write_text(json.dumps({"run": "r", "version": "0.1.0", "rows": {"train": 4}}))
     return folder

@@ -13,7 +13,11 @@ from typer.testing import CliRunner
 
 from flows.cli import app
 from tasks.errors import BadInput
+from tasks.exports.examples import kinds
 from tasks.exports.export import export
+from tasks.sets import reasoning
+from tasks.sets import rl as sets_rl
+from tasks.sets import sft as sets_sft
 from tasks.settings.exports import ExportFormat
 from tests.exports.releases import SETS, assistant, preference, rl, sft, user, write_release
 
@@ -198,7 +202,7 @@ def test_a_second_export_replaces_its_own_files_and_no_other(release, tmp_path):
     (out / "sft-model" / "model.safetensors").write_bytes(b"weights")
     told = export(str(release), SFT, out, ["sft_reasoning"])
     assert sorted(path.name for path in out.iterdir()) == [
-        "ATTRIBUTION.md", "README.md", "export.json", "sft-model", "sft_reasoning", "sft_reasoning.yaml",
+        "ATTRIBUTION.md", "README.md", "export.json", "licences", "sft-model", "sft_reasoning", "sft_reasoning.yaml",
     ]  # fmt: skip
     assert json.loads((out / "export.json").read_text()) == told.model_dump()
     assert told.complete
@@ -236,3 +240,17 @@ def test_the_command_says_what_it_did(release, tmp_path):
 def test_the_command_refuses_a_trainer_that_it_does_not_know(release, tmp_path):
     done = CliRunner().invoke(app, ["export", str(release), "--to", "gym", "--out", str(tmp_path / "out")])
     assert done.exit_code == 2 and "'trl-grpo'" in done.output
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind"),
+    [
+        (sets_sft.SCHEMA, "sft"),
+        (reasoning.REASONING_SCHEMA, "sft"),
+        (reasoning.PREFERENCE_SCHEMA, "preference"),
+        (sets_rl.SCHEMA, "rl"),
+    ],
+)
+def test_every_set_has_what_its_trainers_read(schema, kind):
+    assert kind in kinds(set(schema.names))
+    assert schema.names.count("question_id") == 1

@@ -171,4 +171,5 @@ def test_the_card_says_how_to_start_and_what_is_owed(exported, to):
     text = (folder / "README.md").read_text()
     assert yaml.safe_load(text.split("---\n")[1])["license"] == "mit"
     assert "```bash" in text and (folder / "ATTRIBUTION.md").exists()
+    assert (folder / "licences" / "a-1.0" / "LICENSE").read_bytes() == b"MIT \xa9\n"
     assert ("serve-rewards" in text) == (to in (ExportFormat.TRL_GRPO, ExportFormat.VERL, ExportFormat.VERIFIERS))

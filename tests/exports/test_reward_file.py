@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from tasks import rewards
 from tasks.exports import kodforge_reward as exported
 from tasks.exports.format import REWARD_FILE, reward_file
-from tasks.rewards import adapters
 from tasks.rewards.rewarder import Rewarder
 from tests.exports.releases import SOLUTION, STUB, assistant, fenced, rl
 from tests.rewards.material import served, settings_for
@@ -53,9 +53,9 @@ def judged(request, rewarder, monkeypatch) -> Iterator[None]:
             yield
     else:
         monkeypatch.delenv(exported.URL, raising=False)
-        adapters.use(rewarder)
+        rewards.use(rewarder)
         yield
-        adapters.use(None)
+        rewards.use(None)
 
 
 def test_answers_of_every_style_are_rewarded(judged):

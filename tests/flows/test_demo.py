@@ -13,7 +13,8 @@ import pytest
 from tasks.models import NOT_ASKED, RejectReason, Subset
 from tests.flows.conftest import Kodforge, sets
 
-STAGES = ("seeds", "prompts", "questions", "attempts", "verdicts", "triplets", "curated")
+TRIPLETS = ("seeds", "prompts", "questions", "attempts", "verdicts", "triplets", "curated")
+STAGES = (*TRIPLETS, "conversions", "retold", "converted", "responses", "grades", "candidates", "references")
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,6 @@ def test_every_reject_reason_occurs_with_evidence(demo):
     found = [row for stage in STAGES for row in rejects(demo[0], stage)]
     elsewhere = {RejectReason.SATURATED, RejectReason.SECRET, RejectReason.PERSONAL_DATA}  # see test_sourcing.py
     elsewhere |= {  # of gates that reject nothing unless they are told to
-        RejectReason.FEW_TESTS,
         RejectReason.FEW_ASSERTS,
         RejectReason.COPIED_SOLUTION,
         RejectReason.COLLUSION,
@@ -67,6 +67,7 @@ def test_every_reject_reason_occurs_with_evidence(demo):
     }
     elsewhere |= {RejectReason.LICENCE_REFUSED, RejectReason.OVER_TARGET}  # see below
     elsewhere |= {RejectReason.SEMANTIC_DUPLICATE, RejectReason.UNSAFE_CONTENT}  # see test_curate.py
+    elsewhere |= {RejectReason.MISSING_LIBRARY, RejectReason.FED_BACK}  # of evaluations
     assert {row["reason"] for row in found} == {reason.value for reason in set(RejectReason) - NOT_ASKED - elsewhere}
     silent = {row["reason"] for row in found if not row["evidence"].strip()}
     assert silent <= {"empty_question"}
@@ -78,17 +79,42 @@ def test_datasets_opens_the_release_with_its_splits(demo, rows, monkeypatch, tmp
     from datasets import load_dataset
 
     loaded = load_dataset(str(demo[0] / "demo/release"))
-    assert set(loaded) == {"train", "use_with_caution"}
+    assert set(loaded) == {"train", "use_with_caution", "evaluation"}
     assert sum(len(split) for split in loaded.values()) == len(rows)
     assert loaded["train"][0]["test_info"][0]["function_name"]
 
 
 def test_what_is_stored_names_its_entry_points_and_imports_them(rows):
     for row in rows:
+        assert bool(row["io"]) == (row["style"] == "online_judge") != bool(row["test"])
+        if row["io"]:
+            continue
         assert "solution" in row["test"]
         for info in row["test_info"]:
             assert info["function_name"] in row["question"]
             assert info["function_name"] in row["test"]
+
+
+def test_rows_are_told_in_other_styles_too(rows):
+    by_id = {row["question_id"]: row for row in rows}
+    retold = [row for row in rows if row["lineage"]["converted_from"]]
+    assert {row["style"] for row in retold} == {"complete", "online_judge"}
+    for row in retold:
+        origin = by_id[row["lineage"]["converted_from"]]
+        assert (origin["style"], origin["group"], origin["subset"]) == ("instruct", row["group"], row["subset"])
+        assert (origin["split"] == "evaluation") == (row["split"] == "evaluation")
+
+
+def test_no_set_to_train_with_has_a_row_related_to_one_that_is_held_out(demo, rows):
+    held_out = {row["group"] for row in rows if row["split"] == "evaluation"}
+    assert held_out
+    groups = {row["question_id"]: row["group"] for row in rows}
+    assert {row["group"] for row in rows if row["split"] != "evaluation"}.isdisjoint(held_out)
+    for name in ("sft", "sft_reasoning", "preference", "rl", "curriculum"):
+        for path in (demo[0] / "demo/release" / name).glob("*.parquet"):
+            names = pq.read_table(path, columns=["question_id"])["question_id"].to_pylist()
+            assert names
+            assert held_out.isdisjoint(groups[one] for one in names)
 
 
 def test_lineage_leads_back_to_seed_prompt_answer_and_verdict(demo, rows):
@@ -107,6 +133,8 @@ def test_lineage_leads_back_to_seed_prompt_answer_and_verdict(demo, rows):
 def test_difficulties_differ_and_agree_with_the_passes(rows):
     assert {row["gpt_difficulty"] for row in rows} == {"easy", "medium", "hard"}
     for row in rows:
+        if row["style"] != "instruct":
+            continue
         made = [trial for trial in row["trials"] if not trial["mends"]]
         assert row["gpt_pass_percentage"] == sum(row["gpt_pass_sequence"]) / len(made)
 
@@ -129,7 +157,7 @@ def test_contaminated_rows_are_out_and_small_overlaps_are_told(demo, rows):
 
 def test_every_row_put_aside_says_what_is_in_doubt(demo):
     caution = pq.read_table(next((demo[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
-    for row in caution:
+    for row in (row for row in caution if row["style"] == "instruct"):
         assert any(one["outcome"] == "caution" and one["why"] in row["filter_reason"] for one in row["quality"])
 
 
@@ -262,8 +290,13 @@ def test_refused_licences_are_left_out_and_not_credited(demo, curated_anew):
 
 def test_mix_is_met_and_what_is_left_out_has_a_reason(curated_anew):
     store = curated_anew[0]
-    train = [pq.read_table(path) for path in (store / "demo/release/data").glob("train-*.parquet")]
-    levels = [level for table in train for level in table["gpt_difficulty"].to_pylist()]
+    tables = [
+        pq.read_table(path, columns=["style", "gpt_difficulty"])
+        for name in ("train", "evaluation")
+        for path in (store / "demo/release/data").glob(f"{name}-*.parquet")
+    ]
+    rows = [row for table in tables for row in table.to_pylist()]
+    levels = [row["gpt_difficulty"] for row in rows if row["style"] == "instruct"]
     assert len(levels) == 60
     assert 0.18 <= levels.count("hard") / 60 <= 0.22
     gone = rejects(store, "selected")

@@ -82,12 +82,16 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
         "source",
         "verify",
         "curate",
-        "curate-rows",
-        "convert-rows",
+        "post-train",
         "verify-pairs",
         "audit-pairs",
+        "curate-rows",
+        "convert-rows",
         "evaluate",
         "check-benchmark",
+        "kpis",
+        "train",
+        "experiment",
     }
     assert found["pilot-nightly"]["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
     assert found["pilot-nightly"]["schedules"][0]["active"]
@@ -145,8 +149,9 @@ def test_ad_hoc_run_from_the_form(api, tmp_path):
         "triplets-progress",
         "examinations-progress",
         "curated-progress",
+        "grades-progress",
     }
-    assert [row["data"] for row in progress] == [100.0] * 4
+    assert [row["data"] for row in progress] == [100.0] * 5
     names = {row["name"] for row in api.post("/task_runs/filter", json={"limit": 200}).json()}
     assert {
         "questions part-00000",

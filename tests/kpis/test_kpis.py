@@ -123,7 +123,7 @@ def test_the_command_compares_runs_writes_its_files_and_fails_on_a_missed_target
     report = (tmp_path / "b.md").read_text()
     assert "# Run b" in report
     assert "Against run a" in report
-    assert "| yield | 50.0% | 75.0% | +25.0 points |" in report
+    assert "| yield | 50.0% | 75.0% | +25.0 pp |" in report
     assert earlier_kpis(config, str(tmp_path / "b.json")) == kpis_of(finished(tmp_path, "b"))
 
 

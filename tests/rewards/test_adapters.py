@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from kodforge import rewards
+from tasks import rewards
 from tests.rewards.material import COMPLETE, HALF, INSTRUCT, JUDGE, RIGHT, TEST, WRONG, served, settings_for
 
 PROGRAM = "```python\nprint(int(input()) + 1)\n```"
@@ -103,7 +103,7 @@ def test_verifiers_awaits_many_at_once():
 def test_a_process_that_was_forked_has_a_judge_of_its_own():
     program = """
 import os, sys
-from kodforge import rewards
+from tasks import rewards
 row = '''%s'''
 assert rewards.compute_score("", "def f(x): return x + 1", {"test": row})["score"] == 1
 if not (child := os.fork()):
@@ -127,7 +127,7 @@ import httpx, pydantic
 httpx.Client().close()
 class Model(pydantic.BaseModel): pass
 before = {name.partition(".")[0] for name in sys.modules}
-from kodforge.rewards import RewardClient, Reward, kodforge_reward, compute_score, compute_scores, rubric_reward
+from tasks.rewards import RewardClient, Reward, kodforge_reward, compute_score, compute_scores, rubric_reward
 RewardClient("http://127.0.0.1:9").close()
 after = {name.partition(".")[0] for name in sys.modules}
 print(sorted(after - before - {"kodforge", "tasks"} - set(sys.stdlib_module_names)))

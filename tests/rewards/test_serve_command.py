@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from flows.serve_rewards import serve
-from kodforge.rewards import BadInput, RewardClient
+from tasks.rewards import BadInput, RewardClient
 from tests.rewards.material import INSTRUCT, RIGHT, until
 
 SLOW = [f"import time\n\n\ndef f(x):\n    time.sleep(0.2)\n    return x + 1  # {n}\n" for n in range(12)]

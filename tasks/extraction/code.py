@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from itertools import chain
 
+from tasks.extraction.completion import completed, does_something, stub_in
 from tasks.models import Style
-from tasks.responses.completion import completed, does_something, stub_in
 from tasks.syntax import parsed
 from tasks.teachers.replies import PYTHON, Block, code_of_blocks, definitions, fenced_blocks, unix, without_prose
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tasks.extraction.code import code_in
 from tasks.models import Style
-from tasks.responses.reading import code_in
 from tasks.syntax import parsed
 
 STUB = '''from typing import List

@@ -1,1 +1,0 @@
-"""What programs of others import from kodforge."""
