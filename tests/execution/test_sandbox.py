@@ -36,6 +36,12 @@ def test_right_pair_passes_with_outcomes_and_figures(pool):
     assert verdict.image.startswith("sha256:")
 
 
+def test_pool_may_be_closed_twice():
+    with SandboxPool(sandbox_settings(Backend.BUBBLEWRAP)) as pool:
+        judged(pool, GOOD)
+        pool.close()
+
+
 def test_branch_coverage_is_measured(pool):
     solution = "def f(x):\n    if x > 0:\n        return x + 1\n    return 0\n"
     covered = pool.run(Pair(id="case", solution=solution, test=TEST), Look(coverage=True)).coverage
