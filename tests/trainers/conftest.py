@@ -6,6 +6,7 @@ collected.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import json
 import os
@@ -104,18 +105,25 @@ def run(request: pytest.FixtureRequest, rewards: dict[str, str], tmp_path_factor
 
     def one(*command: str | Path, cwd: Path, **environment: str) -> str:
         path = {"PATH": f"{binaries}:{os.environ['PATH']}", "HF_HOME": str(cache), "PYTHONSAFEPATH": ""}
-        done = subprocess.run(
-            list(map(str, command)),
-            cwd=cwd,
-            env={**os.environ, **OFFLINE, **rewards, **path, **environment},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=900,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout[-20000:]
-        return done.stdout
+        told = cache / "output.txt"
+        with told.open("w") as output:  # a pipe would wait for what a trainer leaves behind, too
+            process = subprocess.Popen(
+                list(map(str, command)),
+                cwd=cwd,
+                env={**os.environ, **OFFLINE, **rewards, **path, **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                status = process.wait(900)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        said = told.read_text(errors="replace")
+        assert status == 0, said[-20000:]
+        return said
 
     return one
 
