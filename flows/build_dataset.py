@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import BaseModel
 
 from flows.curate_triplets import curate_triplets
+from flows.kpis import kpis
 from flows.post_train import post_train
 from flows.preflight import check_run
 from flows.source_questions import source_questions
@@ -48,6 +49,7 @@ def build_dataset(config: BuildConfig) -> BuildResult:
     summary = summarise(run)
     show(summary)
     show_cost(usage_of(run), sum(summary.splits.values()))
+    kpis(config, return_state=True)  # a missed target fails that flow run, not the build
     return BuildResult(run=config.run, release=release_store(config).url, rows=rows)
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from flows.build_dataset import build_dataset
 from flows.curate_rows import check_rows, curate_rows
+from flows.kpis import show_kpis
 from flows.preflight import check_endpoints, check_run, check_sources
 from flows.source_questions import source_questions
 from tasks.auditing.audit import Auditing, audit_file
@@ -83,6 +84,8 @@ What to do next
         highlight=False,
         soft_wrap=True,
     )
+    if config.kpis.targets:
+        show_kpis(config, [], None, None, console)
 
 
 def show_summary(summary: Summary, console: Console) -> None:
