@@ -77,8 +77,9 @@ def check_rl(config: BuildConfig) -> None:
 def candidates(released: Released, among: Collection[str] | None = None) -> pd.DataFrame:
     """The train rows that may be chosen, as ``choose`` takes them.
 
-    Of equal kind those come first that a solver solves sometimes, if they are preferred, then those that are not easy,
-    whose tests are out of the solution's reach, and whose tests catch most mutants.
+    Rows whose tests the solution could reach are left out, unless the config takes any tier. Of equal kind those come
+    first that a solver solves sometimes, if they are preferred, then those that are not easy, whose tests are out of
+    the solution's reach, and whose tests catch most mutants.
 
     Args:
         among: ids; None for all.
@@ -91,7 +92,10 @@ def candidates(released: Released, among: Collection[str] | None = None) -> pd.D
         for row, (level, rate) in zip(table.to_pylist(), levels(table), strict=True):
             between = row["solver"] is not None and 0 < rate < 1
             is_free = rules.solver_rates is not SolverRates.REQUIRE_BETWEEN or between
-            if row["split"] == Split.TRAIN and is_free and (among is None or row["question_id"] in among):
+            is_safe = rules.any_tier or row["lineage"]["integrity_tier"] == Tier.ISOLATED
+            if row["split"] != Split.TRAIN or not is_free or not is_safe:
+                continue
+            if among is None or row["question_id"] in among:
                 teaches = rules.solver_rates is SolverRates.IGNORE or between
                 rows.append(_candidate(row, level, teaches))
         frames.append(pd.DataFrame(rows, columns=columns))

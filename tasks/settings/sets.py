@@ -63,6 +63,11 @@ class RlOptions(Mix):
         description="Rows that a solver solves sometimes, but not always: `prefer_between` takes them first, "
         "`require_between` no others, nor those that no solver was asked about.",
     )
+    any_tier: bool = Field(
+        False,
+        description="Take rows too whose tests run in the process of the answer, which could forge what they say: a "
+        "policy that is rewarded for it learns to.",
+    )
     spare: float = Field(
         0.02, ge=0, le=1, description="Share of further rows whose references are run, to replace those that fail."
     )

@@ -87,6 +87,7 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
         "audit-pairs",
         "curate-rows",
         "convert-rows",
+        "export",
         "evaluate",
         "check-benchmark",
         "kpis",

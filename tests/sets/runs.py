@@ -35,11 +35,13 @@ _CURATION = {"dedup": {"semantic": False}, "decontamination": {"embedding": {}}}
 
 
 def triplet(name: str, question: str, seeds: Sequence[str] = (), **columns: Any) -> Triplet:
-    """A triplet that asks a question, made from seeds that are called by their paths."""
+    """A triplet that asks a question, made from seeds that are called by their paths; its tests are isolated."""
     row = release_row(name, 5)
     plain = {field: getattr(row, field) for field in Triplet.model_fields}
     sources = [Provenance(origin="o", version="1", path=path, licence="MIT") for path in seeds or [name]]
-    lineage = row.lineage.model_copy(update={"sources": sources, "method": columns.pop("method", "snippet")})
+    tier = columns.pop("tier", Tier.ISOLATED)
+    made = {"sources": sources, "method": columns.pop("method", "snippet"), "integrity_tier": tier}
+    lineage = row.lineage.model_copy(update=made)
     metadata = row.metadata.model_copy(update={"original_instruction": question, "seed_ids": list(seeds)})
     return Triplet(**{**plain, "question": question, "lineage": lineage, "metadata": metadata, **columns})
 

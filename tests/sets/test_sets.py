@@ -10,7 +10,7 @@ import pytest
 
 from tasks.arrow import values
 from tasks.errors import BadInput
-from tasks.models import RejectReason, Split, Style
+from tasks.models import RejectReason, Split, Style, Tier
 from tasks.released import Released
 from tasks.run import Run, StageName
 from tasks.sets.catalogue import sets_of
@@ -185,7 +185,7 @@ def test_a_reference_that_fails_now_is_in_no_reward(run, sets):
     row = sets["rl", "train"].to_pylist()[0]
     assert row["prompt"] == [{"role": "user", "content": question(int(row["question_id"][1:3])).question}]
     assert row["entry_points"] == ["double"] and "test_one" in row["test"]
-    assert row["reward"] == {"kind": "unit_tests", "wall_s": 3, "memory_mb": 256, "integrity_tier": "shared"}
+    assert row["reward"] == {"kind": "unit_tests", "wall_s": 3, "memory_mb": 256, "integrity_tier": "isolated"}
 
 
 def test_rl_takes_the_wanted_mix_and_says_what_is_missing(run):
@@ -223,6 +223,14 @@ def test_rl_prefers_rows_that_a_solver_solves_sometimes(tmp_path):
     assert {one[:3] for one in ids(tables(level)["rl", "train"])} == {"q00", "q01", "q02", "q03"}
     strict = referenced(with_sets(made, rl={"size": None, "solver_rates": "require_between"}))
     assert {one[:3] for one in ids(tables(strict)["rl", "train"])} == {"q02", "q03", "q04"}
+
+
+def test_rl_leaves_out_rows_whose_tests_an_answer_could_forge(tmp_path):
+    rows = [question(0), question(1, tier=Tier.SHARED)]
+    made = referenced(answered(retold(placed(curated(tmp_path, [rows], sandbox=BOX))), []))
+    assert {one[:3] for one in ids(tables(made)["rl", "train"])} == {"q00"}
+    trusting = referenced(with_sets(made, rl={"any_tier": True}))
+    assert {one[:3] for one in ids(tables(trusting)["rl", "train"])} == {"q00", "q01"}
 
 
 def test_equal_runs_make_equal_sets_and_tables_have_a_bound(run, sets):
