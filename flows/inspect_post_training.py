@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code
+from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
 from tasks.models import Style
 from tasks.run import Run, StageName
 from tasks.styles.asking import converted_id
@@ -34,7 +34,8 @@ def show_retold(console: Console, run: Run, row: dict[str, Any]) -> None:
     lineage = row["lineage"]
     console.rule(Text(printable(row["question_id"])))
     origin = lineage["converted_from"]
-    say(console, f"It tells {origin} in the style {row['style']}, and is in the split of that row.", "bold")
+    why = f" because of {row['filter_reason']}" if row["filter_reason"] else ""
+    say(console, f"It tells {origin} in the style {row['style']}; split {split_of(run, row)}{why}.", "bold")
     say(console, f"For all that came before: kodforge inspect {origin}.")
     show_checks(console, row["quality"])
     console.print("\n[bold]Question[/bold]")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from flows.inspect_post_training import show_responses, show_retold, show_styles
-from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code
+from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
 from tasks.curation.decisions import told_finding, told_hit
 from tasks.errors import BadInput
 from tasks.models import BenchmarkHit, ContentFinding
@@ -41,6 +41,8 @@ def show_row(config: BuildConfig, row_id: str, console: Console) -> None:
             f"the column question_id of the release and in the column id of the rejects"
         )
     curated = next(rows_of(run, run.last_stage, row_id), None)
+    if curated:
+        curated["split"] = split_of(run, curated)
     triplet = curated or next(rows_of(run, StageName.TRIPLETS, row_id), None)
     console.rule(Text(printable(row_id)))
     _outcome(console, curated, triplet, rejects, row_id)

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
 
+from tasks.models import Split
 from tasks.run import Run, StageName
 from tasks.syntax import printable
 
@@ -20,6 +21,13 @@ def rows_of(run: Run, stage: StageName, row_id: str) -> Iterator[dict[str, Any]]
     for shard in run.stage(stage).shards():
         table = run.stage(stage).table(shard)
         yield from table.filter(pc.field("question_id") == row_id).to_pylist()
+
+
+def split_of(run: Run, row: dict[str, Any]) -> str:
+    """The split that a curated row is released in: held-out groups are known after curation."""
+    placing = next(rows_of(run, StageName.PLACINGS, row["lineage"]["converted_from"] or row["question_id"]), None)
+    held_out = placing is not None and placing["split"] == Split.EVALUATION
+    return Split.EVALUATION.value if held_out else str(row["split"])
 
 
 def rejects_of(run: Run, stage: StageName, row_id: str) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,13 @@ class Released:
     @property
     def receipts(self) -> list[Receipt]:
         """All that a release depends on."""
-        stages = [self.run.last_stage, StageName.PLACINGS, StageName.CONVERTED, StageName.GRADES]
+        stages = [
+            self.run.last_stage,
+            StageName.PLACINGS,
+            StageName.CONVERTED,
+            StageName.RESPONSES,
+            StageName.GRADES,
+        ]
         if self.run.config.post_training.sets.rl.enabled:
             stages.append(StageName.REFERENCES)
         return [receipt for stage in stages for receipt in self.run.receipts(stage)]

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
 
+from tasks.execution.expected import entry_points
 from tasks.models import Style
+from tasks.star_import import with_star_import
 
 _ROLES = {"human": "user", "gpt": "assistant"}
 """Of ShareGPT's conversations, by the names that chat templates have."""
@@ -128,7 +130,7 @@ def read_example(kind: Kind, row: Mapping[str, Any]) -> Example:
             prompt = _asking(_prompt(row))
             style = str(row.get("style") or (Style.ONLINE_JUDGE if io else Style.INSTRUCT))
             question = str(row.get("question") or prompt[-1]["content"]) if style == Style.COMPLETE else ""
-            return Problem(question_id, subset, style, question, prompt, test, io, _entry_points(row))
+            return Problem(question_id, subset, style, question, prompt, test, io, _entry_points(row, test))
 
 
 def _demonstration(row: Mapping[str, Any]) -> list[Message]:
@@ -215,8 +217,10 @@ def _io(value: object) -> list[Run]:
         raise Unusable("io holds what is no pair of stdin and stdout") from error
 
 
-def _entry_points(row: Mapping[str, Any]) -> list[str]:
+def _entry_points(row: Mapping[str, Any], test: str) -> list[str]:
     if row.get("entry_points"):
         return [str(name) for name in row["entry_points"]]
     told = row.get("test_info") or ()
-    return [str(one["function_name"]) for one in told if isinstance(one, Mapping) and one.get("function_name")]
+    names = [str(one["function_name"]) for one in told if isinstance(one, Mapping) and one.get("function_name")]
+    used = set(entry_points(with_star_import(test)))
+    return [name for name in names if name in used]  # KodCode's lists helpers too

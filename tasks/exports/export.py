@@ -80,9 +80,9 @@ def _write_rows(chosen: Plan, folder: Path, any_tier: bool, progress: Callable[[
     read = 0
     with (folder / REJECTS).open("w", encoding="utf-8") as rejects:
         for part, files in chosen.parts:
-            for file in files:
+            for file, stem in zip(files, _stems(files), strict=True):
                 name = chosen.format.path.format(
-                    config=part.config, split=part.split, name=_stem(file), package=chosen.package
+                    config=part.config, split=part.split, name=stem, package=chosen.package
                 )
                 with _writer(folder / name, chosen.format.columns[part.kind].schema) as write:
                     examples = _examples(chosen.source, file, part.kind, any_tier)
@@ -131,8 +131,14 @@ def _row(chosen: Plan, part: Part, example: Example) -> dict[str, Any]:
     return made
 
 
-def _stem(file: str) -> str:
-    return PurePosixPath(file).name.partition(".")[0]
+def _stems(files: Sequence[str]) -> list[str]:
+    """Names without endings, no two alike: files of two folders may have one name."""
+    found: list[str] = []
+    for file in files:
+        stem = PurePosixPath(file).name.partition(".")[0]
+        free = (f"{stem}{suffix}" for suffix in ("", *(f"-{number}" for number in range(1, len(files)))))
+        found.append(next(name for name in free if name not in found))
+    return found
 
 
 @contextmanager

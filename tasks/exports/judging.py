@@ -5,6 +5,7 @@ from __future__ import annotations
 from tasks.execution.expected import entry_points, expected_tests
 from tasks.execution.tiers import why_shared
 from tasks.exports.examples import Problem
+from tasks.star_import import with_star_import
 from tasks.syntax import UNREADABLE
 
 
@@ -18,12 +19,13 @@ def why_not_judged(problem: Problem, any_tier: bool) -> str:
     """
     if problem.io:
         return ""
+    test = with_star_import(problem.test)  # as the reward function runs them
     try:
-        if not expected_tests(problem.test):
+        if not expected_tests(test):
             return "its tests define no test function"
-        if missing := sorted(set(problem.entry_points) - set(entry_points(problem.test))):
+        if missing := sorted(set(problem.entry_points) - set(entry_points(test))):
             return f"its tests do not use the entry point {missing[0]}"
-        why = "" if any_tier else why_shared(problem.test)
+        why = "" if any_tier else why_shared(test)
     except UNREADABLE as error:
         return f"its tests do not parse: {error}"
     return f"its tests cannot be isolated from the answer: {why}" if why else ""

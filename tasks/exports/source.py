@@ -66,11 +66,18 @@ class Source:
         return found
 
     def attribution(self) -> Iterator[tuple[str, bytes]]:
-        """What has to go with the rows: the attribution and the licences' texts, by their paths in the release."""
+        """What has to go with the rows: the attribution and the licences' texts, by their paths in the release.
+
+        Raises:
+            BadInput: a path leads out of the release, as keys of an object store may.
+        """
         if self.root:
             for name in (ATTRIBUTION, LICENCES):
                 for path in sorted(self.fs.find(f"{self.root}/{name}")):
-                    yield path.removeprefix(f"{self.root}/"), bytes(self.fs.cat_file(path))
+                    below = path.removeprefix(f"{self.root}/")
+                    if PurePosixPath(below).is_absolute() or ".." in PurePosixPath(below).parts:
+                        raise BadInput(f"release {self.origin!r} has a file with the name {below!r}. Do not trust it")
+                    yield below, bytes(self.fs.cat_file(path))
 
     def text(self, name: str) -> str | None:
         """A text file that lies beside the rows; None where there is none."""

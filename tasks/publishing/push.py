@@ -36,6 +36,8 @@ _TRANSPORT = cast(type[Exception], HfHubHTTPError.__bases__[0])
 """The base of all that the hub's client raises about connections, of whichever HTTP library it uses."""
 _KEPT = {".gitattributes"}
 """Files of the hub's own, which a release neither has nor removes."""
+_OF_THE_HUB = {*_KEPT, "README.md"}
+"""What a repository has that was made by hand."""
 
 
 class HubUnavailable(KodforgeError):
@@ -101,7 +103,7 @@ def push(path: str, repository: str, token: str | None, private: bool = False) -
 
     Raises:
         BadInput: the release is not whole, its licences are refused by its own policy, its version is on the hub with
-            other content, or the hub refuses the token.
+            other content, the repository holds what is no release, or the hub refuses the token.
         HubUnavailable: the hub cannot be reached or fails.
     """
     store, manifest = opened(path)
@@ -166,9 +168,14 @@ def _commit(api: HfApi, store: Store, manifest: Manifest, repository: str) -> st
     with _on_this_machine(store, names) as paths:
 
         def work() -> str:
-            there = api.list_repo_files(repository, repo_type="dataset")
+            there = set(api.list_repo_files(repository, repo_type="dataset"))
+            if MANIFEST not in there and (strangers := sorted(there - _OF_THE_HUB)):
+                raise BadInput(
+                    f"{repository} holds files that are no release of kodforge ({strangers[0]}, …), and a push would "
+                    f"remove them. Push to another repository, or empty this one first"
+                )
             adds = [CommitOperationAdd(name, str(paths[name])) for name in names]
-            stale = [CommitOperationDelete(name) for name in there if name not in names and name not in _KEPT]
+            stale = [CommitOperationDelete(name) for name in sorted(there - _KEPT - set(names))]
             message = f"Version {manifest.version}"
             return str(api.create_commit(repository, [*adds, *stale], commit_message=message, repo_type="dataset").oid)
 

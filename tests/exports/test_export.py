@@ -19,7 +19,7 @@ from tasks.sets import reasoning
 from tasks.sets import rl as sets_rl
 from tasks.sets import sft as sets_sft
 from tasks.settings.exports import ExportFormat
-from tests.exports.releases import SETS, assistant, preference, rl, sft, user, write_release
+from tests.exports.releases import SETS, TEST, assistant, preference, rl, sft, user, write_release
 
 SFT, DPO, GRPO, VERL = ExportFormat.TRL_SFT, ExportFormat.TRL_DPO, ExportFormat.TRL_GRPO, ExportFormat.VERL
 
@@ -39,6 +39,17 @@ def test_shards_keep_their_names_and_rows_their_order(release, tmp_path):
     assert [row["question_id"] for row in rows_of(tmp_path / "out")] == [
         sft(number)["question_id"] for number in range(10)
     ]
+
+
+def test_files_of_one_name_do_not_replace_each_other(tmp_path):
+    release = tmp_path / "release"
+    names = ["a/y.parquet", "b/y.parquet", "b/y.1.parquet"]
+    for number, name in enumerate(names):
+        (release / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist([sft(number)]), release / name)
+    configs = [{"config_name": "sft", "data_files": [{"split": "train", "path": ["*/*.parquet"]}]}]
+    (release / "README.md").write_text(f"---\n{json.dumps({'configs': configs})}\n---\n")
+    assert export(str(release), SFT, tmp_path / "out").rows == len(rows_of(tmp_path / "out")) == 3
 
 
 def test_only_what_was_asked_for_is_exported(release, tmp_path):
@@ -72,6 +83,16 @@ def test_rows_of_the_dataset_itself_do_as_well(release, tmp_path, to, column):
     row = rows_of(tmp_path / "out")[0]
     assert row[column] and row["prompt"][0]["role"] == "user"
     assert row.get("entry_points", ["double"]) == ["double"]
+
+
+@pytest.mark.parametrize("test", [TEST, TEST.partition("\n\n\n")[2]])
+def test_rows_of_kodcode_whose_tests_import_nothing_and_whose_helpers_are_listed_do_too(tmp_path, test):
+    info = [{"function_name": "helper"}, {"function_name": "double"}]
+    row = {"question_id": "a", "question": "Write double(x).", "test": test, "test_info": info}
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(row))
+    assert export(str(path), GRPO, tmp_path / "out").left_out == 0
+    assert [row["entry_points"] for row in rows_of(tmp_path / "out")] == [["double"]]
 
 
 def test_code_that_holds_a_fence_is_fenced_by_a_longer_one(tmp_path):

@@ -19,7 +19,7 @@ from tasks.publishing.push import HubUnavailable, check_hub, push, token_of
 from tasks.publishing.stage import push_release
 from tasks.run import Run
 from tasks.settings.stages import Hub
-from tests.publishing.hub import TOKEN, WritableHub
+from tests.publishing.hub import TOKEN, Repository, WritableHub
 from tests.publishing.rows import only_rows, row
 from tests.sourcing.hub import serving
 
@@ -123,6 +123,19 @@ def test_other_content_under_a_version_that_is_taken_is_refused(hub, publishing,
     with pytest.raises(BadInput, match=r"lab/verified has a tag v1.0.0 with other content.*--set release.version"):
         push(str(tmp_path / "other"), NAME, TOKEN)
     assert len(hub.repositories[NAME].commits) == 2
+
+
+def test_a_repository_of_something_else_is_left_as_it_is(hub, release):
+    mine = {"README.md": b"# Mine", ".gitattributes": b"", "weights.bin": b"1"}
+    hub.repositories[NAME] = Repository(False, [("1" * 40, mine)])
+    with pytest.raises(BadInput, match=r"lab/verified holds files that are no release of kodforge \(weights.bin"):
+        push(str(release), NAME, TOKEN)
+    assert hub.repositories[NAME].at("main")[1] == mine
+
+
+def test_a_repository_that_was_made_by_hand_is_taken(hub, release):
+    hub.repositories[NAME] = Repository(False, [("1" * 40, {"README.md": b"# Soon", ".gitattributes": b""})])
+    assert push(str(release), NAME, TOKEN).is_new
 
 
 def test_a_repository_that_is_made_may_be_private(hub, release):

@@ -16,7 +16,8 @@ ALL = {"held_out": {"share": 0.99, "largest": 1}}
 @pytest.fixture
 def released(tmp_path):
     rows = [triplet("a", "Count the words of a text."), triplet("b", "Merge two sorted lists of numbers.")]
-    run = retold(placed(curated(tmp_path, [rows], post_training=ALL)))
+    post_training = {**ALL, "sets": {"rl": {"enabled": False}}}
+    run = retold(placed(curated(tmp_path, [rows], post_training=post_training)))
     return Released(answered(run, [answer("a", 1, True), answer("a_C", 1, False)]))
 
 
@@ -50,6 +51,15 @@ def test_a_release_depends_on_what_was_made_of_its_rows(tmp_path, released):
     told = {receipt.content for part in released.parts for receipt in released.sources(part)}
     plain = without_post_training(released.run)
     assert {receipt.content for part in Released(plain).parts for receipt in Released(plain).sources(part)} < told
+
+
+def test_a_release_depends_on_what_was_answered_and_not_only_on_its_grades(released):
+    """Of an answer without code every grade is the same, whatever it says."""
+    told = [
+        {one.content for one in Released(answered(released.run, [answer("a", 1, False, code="", text=text)])).receipts}
+        for text in ("I pass.", "No idea.")
+    ]
+    assert told[0] != told[1]
 
 
 def test_a_run_that_was_not_post_trained_says_so(tmp_path):

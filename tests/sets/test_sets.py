@@ -10,16 +10,17 @@ import pytest
 
 from tasks.arrow import values
 from tasks.errors import BadInput
-from tasks.models import RejectReason, Split, Style, Tier
+from tasks.models import RejectReason, ReleaseRow, Split, Style, Tier
 from tasks.released import Released
 from tasks.run import Run, StageName
 from tasks.sets.catalogue import sets_of
 from tasks.sets.conversations import fenced, thought
+from tasks.sets.evaluation import evaluation_rows
 from tasks.sets.rl import REPORT, check_rl
 from tasks.sets.tables import at_most
 from tasks.settings import BuildConfig
 from tasks.teachers.replies import code, split_reasoning
-from tests.sets.runs import answer, answered, curated, placed, referenced, retold, solved, triplet
+from tests.sets.runs import answer, answered, commit, curated, placed, referenced, retold, solved, triplet
 
 BOX = {"backend": "bubblewrap", "slots": 2, "wall_s": 3, "memory_mb": 256}
 WORDS = ["anagram", "ledger", "matrix", "queue", "cipher", "calendar", "polygon", "token"]
@@ -101,6 +102,18 @@ def test_nothing_of_an_evaluation_group_is_in_any_other_set(run, sets):
     assert len(held_out) in range(36, 41)
     for (config, _), table in sets.items():
         assert config == "evaluation" or not groups & set(values(table, "group"))
+
+
+def test_a_held_out_row_is_no_item_to_evaluate_with_in_a_style_that_is_in_doubt(tmp_path):
+    run = retold(placed(curated(tmp_path, [[question(1)]], post_training={"held_out": {"share": 0.99, "largest": 1}})))
+    (part,) = run.receipts(StageName.CONVERTED)
+    (told,) = run.stage(StageName.CONVERTED).rows(part.name, ReleaseRow)
+    doubtful = told.model_copy(update={"split": Split.USE_WITH_CAUTION, "filter_reason": "benchmark overlap"})
+    commit(run, StageName.CONVERTED, {part.name: [doubtful]})
+    commit(run, StageName.RESPONSES, {})
+    released = Released(run)
+    assert {row["split"] for table in released.tables() for row in table.to_pylist()} == {Split.EVALUATION}
+    assert [one for _, table in evaluation_rows(released) for one in values(table, "id")] == ["q01"]
 
 
 def test_every_row_of_a_set_is_a_row_of_the_run(run, sets):
