@@ -78,7 +78,7 @@ def _write_rows(chosen: Plan, folder: Path, any_tier: bool, progress: Callable[[
     """
     reasons: Counter[str] = Counter()
     read = 0
-    with (folder / REJECTS).open("w", encoding="utf-8") as rejects:
+    with (folder / REJECTS).open("w", encoding="utf-8", errors="replace") as rejects:
         for part, files in chosen.parts:
             for file, stem in zip(files, _stems(files), strict=True):
                 name = chosen.format.path.format(
@@ -114,11 +114,22 @@ def _examples(source: Source, file: str, kind: Kind, any_tier: bool) -> Iterator
             if row.problem:
                 raise Unusable(str(row.problem))
             example = read_example(kind, row.values)
+            if not _is_text(example):
+                raise Unusable("it holds half a surrogate pair, which is no text")
             if isinstance(example, Problem) and (why := why_not_judged(example, any_tier)):
                 raise Unusable(why)
             yield example
         except Unusable as why:
             yield _Reject(file=PurePosixPath(row.file).name, row=row.number, id=_id(row), reason=str(why))
+
+
+def _is_text(example: Example) -> bool:
+    """Whether all of an example can be written as UTF-8; what a JSON file escapes need not be."""
+    try:
+        json.dumps(vars(example), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _id(row: Row) -> str:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import builtins
 import re
+from collections.abc import Sequence
 from itertools import chain
 
-from tasks.extraction.completion import completed, does_something, stub_in
+from tasks.execution.aliases import bound_names
+from tasks.extraction.completion import completed, does_something, in_front, names_read, stub_in
 from tasks.models import Style
 from tasks.syntax import parsed
 from tasks.teachers.replies import PYTHON, Block, code_of_blocks, definitions, fenced_blocks, unix, without_prose
 
 _READS = re.compile(r"\binput\s*\(|\bstdin\b|\bopen\(0\b")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_BINDS = (*_DEFINITIONS, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
+_BUILT_IN = frozenset(dir(builtins))
 
 
 def code_in(text: str, question: str, style: Style) -> str:
@@ -18,9 +25,10 @@ def code_in(text: str, question: str, style: Style) -> str:
 
     KodCode takes the first Python block. Here it is the blocks that define something, one after another, and of
     several that define the same the last, since models that correct themselves write the code again; for
-    `online_judge` the last block that reads its input, behind the definitions of earlier ones. Blocks of other
-    languages are never taken, and unfenced code where it stands alone or between sentences. For `complete` it is
-    joined to the stub. Whether it parses is the sandbox's to say.
+    `online_judge` the last block that reads its input, behind the definitions of earlier ones. What this code uses and
+    another block imports or defines goes with it. Blocks of other languages are never taken, and unfenced code where
+    it stands alone or between sentences. For `complete` it is joined to the stub. Whether it parses is the sandbox's
+    to say.
 
     Args:
         text: what the model said after it had thought.
@@ -30,6 +38,7 @@ def code_in(text: str, question: str, style: Style) -> str:
     blocks = [block for block in fenced_blocks(text) if _is_python(block)]
     if blocks:
         found = _program(blocks) if style is Style.ONLINE_JUDGE else code_of_blocks(blocks)
+        found = _with_needed(blocks, found, stub)
         found = completed(stub, found) if stub else found
     else:
         found = _unfenced(text, stub)
@@ -56,6 +65,31 @@ def _program(blocks: list[Block]) -> str:
         if block.tree and not _READS.search(block.text) and (names := definitions(block.tree)) and not names & own
     ]
     return "\n\n".join(block.text.strip("\n") for block in chain(helpers, [last]))
+
+
+def _with_needed(blocks: Sequence[Block], code: str, stub: str) -> str:
+    """Code behind the blocks that bind names which neither it nor the stub binds: imports in a block of their own, or
+    what stood beside an earlier version. Blocks that do more than bind are examples of use."""
+    tree = parsed(code)
+    if tree is None:
+        return code
+    nodes = [node for one in (tree, parsed(stub)) if one for node in ast.walk(one)]
+    bound = bound_names(nodes) | {node.arg for node in nodes if isinstance(node, ast.arg)} | _BUILT_IN
+    needed = names_read(tree)
+    kept: list[str] = []
+    for block in reversed(blocks):
+        if block.tree is None or not all(isinstance(node, _BINDS) for node in block.tree.body):
+            continue
+        names = {
+            name
+            for node in block.tree.body
+            for name in bound_names([node] if isinstance(node, _DEFINITIONS) else list(ast.walk(node)))
+        }
+        if names & (needed - bound):  # what the code binds again stands behind, and wins
+            kept.insert(0, block.text.strip("\n"))
+            bound |= names
+            needed |= names_read(block.tree)
+    return in_front(kept, code, tree) if kept else code
 
 
 def _unfenced(text: str, stub: str) -> str:

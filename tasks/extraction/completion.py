@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from textwrap import dedent, indent
 
 from tasks.execution.aliases import bound_names
@@ -67,17 +67,19 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
 
 def _behind_preamble(stub: str, tree: ast.Module, target: ast.stmt, code: str, answer: ast.Module) -> str:
     bound = bound_names(list(ast.walk(answer)))
-    used = _read(answer)
+    used = names_read(answer)
     kept: list[str] = []
     for node in reversed(tree.body[: tree.body.index(target)]):
         names = bound_names([node] if isinstance(node, _DEFINITIONS) else list(ast.walk(node)))
         if names and not names <= bound and (_is_future(node) or names & used):
             kept.insert(0, _source(stub, node))
-            used |= _read(node)
-    if not kept:
-        return code
-    # What the answer imports from __future__ must stay in front.
-    at = max((node.end_lineno or 0 for node in answer.body if _is_future(node)), default=0)
+            used |= names_read(node)
+    return in_front(kept, code, answer) if kept else code
+
+
+def in_front(kept: Sequence[str], code: str, tree: ast.Module) -> str:
+    """Code behind what it needs; its imports from ``__future__`` stay in front of all."""
+    at = max((node.end_lineno or 0 for node in tree.body if _is_future(node)), default=0)
     lines = code.split("\n")
     parts = ["\n".join(lines[:at]), *kept, "\n".join(lines[at:])]
     return "\n\n".join(part.strip("\n") for part in parts if part.strip())
@@ -87,7 +89,8 @@ def _is_future(node: ast.stmt) -> bool:
     return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
-def _read(tree: ast.AST) -> set[str]:
+def names_read(tree: ast.AST) -> set[str]:
+    """Names that code uses, wherever they are bound."""
     return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 

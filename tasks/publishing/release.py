@@ -7,7 +7,8 @@ import logging
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -47,17 +48,20 @@ from tasks.released import Released
 from tasks.run import Run, StageName, config_fingerprint
 from tasks.sets.tables import SetTable
 from tasks.settings import BuildConfig
+from tasks.settings.stages import Release as Rules
 from tasks.teachers.usage import usage_of
 
 _LOG = logging.getLogger(__name__)
+Sets = dict[tuple[str, str], ParquetFiles]
+"""By configuration and split."""
 COLUMNS = [name for name in arrow_schema(ReleaseRow).names if name != "split"]
 
 
 class _Writer:
     """Writes tables into a release folder and keeps what its card tells of them."""
 
-    def __init__(self, folder: Folder, config: BuildConfig) -> None:
-        self._folder, self._rules = folder, config.release
+    def __init__(self, folder: Folder, rules: Rules) -> None:
+        self._folder, self._rules = folder, rules
         self.tables: list[Table] = []
         self.schemas: dict[str, pa.Schema] = {}
         self.sizes: dict[str, int] = {}
@@ -66,28 +70,17 @@ class _Writer:
         """The rows themselves, sorted, a split after the other."""
         for split, tables in order.split_tables(lambda: released.tables(COLUMNS), COLUMNS):
             with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
-                files = self._files(folder, split, SORT_KEY, "question_id")
+                files = _files(folder, split, self._rules, SORT_KEY, "question_id")
                 for table in tables:
                     files.add(table)
                 files.close()
                 self._place(DEFAULT, split, files)
 
-    def add_sets(self, sets: Iterable[SetTable]) -> None:
-        """The sets made of the rows, as they come; they wait on local disk until their number is known."""
-        found: dict[tuple[str, str], ParquetFiles] = {}
-        with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
-            for one in sets:
-                if (one.config, one.split) not in found:
-                    found[one.config, one.split] = self._files(folder, f"{one.config}-{one.split}")
-                found[one.config, one.split].add(one.table)
-            for files in found.values():
-                files.close()
-            configs = list(dict.fromkeys(config for config, _ in found))
-            for config, split in sorted(found, key=lambda one: (configs.index(one[0]), _place_of(one[1]))):
-                self._place(config, split, found[config, split])
-
-    def _files(self, folder: str, name: str, sorted_by: Sequence[str] = (), ids: str = "") -> ParquetFiles:
-        return ParquetFiles(Path(folder), name, self._rules.rows_per_file, self._rules.rows_per_group, sorted_by, ids)
+    def add_sets(self, sets: Sets) -> None:
+        """The sets made of the rows, which wait on local disk."""
+        configs = list(dict.fromkeys(config for config, _ in sets))
+        for config, split in sorted(sets, key=lambda one: (configs.index(one[0]), _place_of(one[1]))):
+            self._place(config, split, sets[config, split])
 
     def _place(self, config: str, split: str, files: ParquetFiles) -> None:
         total = len(files.paths)
@@ -96,6 +89,24 @@ class _Writer:
         self.sizes |= {name: path.stat().st_size for name, path in zip(names, files.paths, strict=True)}
         self._folder.place(dict(zip(names, files.paths, strict=True)))
         self.tables.append(Table(config=config, split=split, rows=files.rows, bytes=files.bytes, files=names))
+
+
+@contextmanager
+def _made(sets: Iterable[SetTable], rules: Rules) -> Iterator[Sets]:
+    """The sets by configuration and split, on local disk until their number is known."""
+    found: Sets = {}
+    with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
+        for one in sets:
+            if (one.config, one.split) not in found:
+                found[one.config, one.split] = _files(folder, f"{one.config}-{one.split}", rules)
+            found[one.config, one.split].add(one.table)
+        for files in found.values():
+            files.close()
+        yield found
+
+
+def _files(folder: str, name: str, rules: Rules, sorted_by: Sequence[str] = (), ids: str = "") -> ParquetFiles:
+    return ParquetFiles(Path(folder), name, rules.rows_per_file, rules.rows_per_group, sorted_by, ids)
 
 
 def _place_of(split: str) -> tuple[int, str]:
@@ -140,11 +151,11 @@ def publish(run: Run, summary: Summary, sets: Callable[[Released], Iterable[SetT
     config = run.config
     check_release_free(config)
     released, store = Released(run), release_store(config)
+    if not any(part.rows_out for part in released.parts):
+        raise _nothing_to_release(run, summary)
     keys = pa.concat_tables(released.tables(["split", *SORT_KEY]))
     order = Order(keys, [split.value for split in Split])
     credited, licensed = _credits(released)
-    if not keys.num_rows:
-        raise _nothing_to_release(run, summary)
     curation = report_of(config)
     report = [hashlib.sha256(run.store.read(config.run, NAME)).hexdigest()] if curation else []
     manifest = Manifest(
@@ -161,12 +172,13 @@ def publish(run: Run, summary: Summary, sets: Callable[[Released], Iterable[SetT
         store.remove(UNFINISHED)
         return before
     _check_version(config, store, before)
-    set_aside(store, config.run)
-    earlier = earlier_releases(store, config.run)
-    folder = Folder(store, config.run)
-    writer = _Writer(folder, config)
-    writer.add_rows(released, order)
-    writer.add_sets(sets(released))
+    with _made(sets(released), config.release) as made:  # where one cannot be, the release before stays as it is
+        set_aside(store, config.run)
+        earlier = earlier_releases(store, config.run)
+        folder = Folder(store, config.run)
+        writer = _Writer(folder, config.release)
+        writer.add_rows(released, order)
+        writer.add_sets(made)
     manifest = manifest.model_copy(update={"tables": writer.tables, "sha256": folder.sha256, "date": _today()})
     changes, version = _compared(config, earlier[-1] if earlier else None, (store, manifest))
     previous = earlier[-1][1].version if earlier else ""

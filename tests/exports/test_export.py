@@ -107,6 +107,8 @@ def test_code_that_holds_a_fence_is_fenced_by_a_longer_one(tmp_path):
     [
         (SFT, sft(0) | {"messages": [], "conversations": None, "solution": " "}, "solution is empty"),
         (SFT, sft(0) | {"messages": [user("q")]}, "its turns are none"),
+        (SFT, sft(0) | {"messages": [user("\ud800"), assistant("a")]}, "it holds half a surrogate pair"),
+        (VERL, rl(0) | {"test": f"{TEST}# \ud800"}, "it holds half a surrogate pair"),
         (SFT, sft(0) | {"messages": [user("q"), user("q")]}, "conversation does not end with the assistant's turn"),
         (SFT, sft(0) | {"messages": [assistant("a"), user("q"), assistant("a")]}, "its turns are assistant, user"),
         (SFT, sft(0) | {"messages": [user("q"), assistant(" ")]}, "messages has an empty message"),

@@ -63,6 +63,28 @@ def test_the_definition_is_found(text):
 
 @pytest.mark.parametrize(
     "text",
+    [
+        "First\n```python\nfrom math import pow, isqrt\n```\nthen\n```python\ndef f(x):\n    return isqrt(x)\n```",
+        "```python\nH = 0.5\n```\n```python\ndef f(x):\n    return int(x**H)\n```\n```python\nx = 9\nprint(f(x))\n```",
+        "```python\ndef f(x):\n    return g(x)\n```\nwith\n```python\ndef g(x):\n    return int(x ** 0.5)\n```",
+        "```python\nimport math\ndef f(x): return x\n```\nor\n```python\ndef f(x):\n    return math.isqrt(x)\n```",
+        "```python\nimport math\n```\n```python\ndef g(x):\n    return math.isqrt(x)\ndef f(x): return x\n```\nor\n"
+        "```python\nfrom __future__ import annotations\ndef f(x: Nat):\n    return g(x)\n```",
+    ],
+)  # fmt: skip
+def test_what_the_definition_needs_of_other_blocks_goes_with_it(text):
+    assert value(instruct(text), "f(9)") == 3
+    assert "print" not in instruct(text)
+
+
+@pytest.mark.parametrize("use", ["from mine import f\nassert f(1) == 1", "from mine import f", "x = 3", "y = f(3)"])
+def test_examples_of_use_do_not_go_with_the_definition(use):
+    code = "def f(x):\n    return x\n"
+    assert instruct(f"```python\n{code}```\nas in\n```python\n{use}\n```") == code
+
+
+@pytest.mark.parametrize(
+    "text",
     ["", "\n", "I cannot do this.", "Sure", "Answer: yes", "pass", "42", "```text\n1 2 3\n```", "```json\n{}\n```",
      "```bash\nls\n```", "```python\n```", "```\nSure\n```", "\x00", "«»", "```" * 5000],
 )  # fmt: skip
@@ -90,6 +112,13 @@ def test_what_continues_a_stub_is_joined_to_it(text):
     code = complete(text)
     assert code.startswith(STUB)
     assert value(code, "total([1, 2])") == 3
+
+
+def test_an_example_of_use_does_not_replace_a_parameter_of_the_stub():
+    text = (
+        "```python\nreturn sum(xs) + heapq.heappop(xs)\n```\n```python\nimport heapq\n```\nIf\n```python\nxs = [1]\n```"
+    )
+    assert value(complete(text), "total([3, 4])") == 10
 
 
 def test_a_whole_function_takes_the_stubs_place_behind_what_it_uses_of_it():
@@ -139,6 +168,8 @@ def test_where_there_is_no_stub_the_answer_stands_alone():
          "import sys\nprint(sys.stdin.read())\n"),
         ("```python\ndef f(x):\n    return x\n```\nthen\n```python\nprint(f(input()))\n```",
          "def f(x):\n    return x\n\nprint(f(input()))\n"),
+        ("```python\nimport sys\n```\n```python\nprint(sys.stdin.read())\n```",
+         "import sys\n\nprint(sys.stdin.read())\n"),
         ("```python\nprint(1)\n```", "print(1)\n"),
         ("n = int(input())\nprint(n)", "n = int(input())\nprint(n)\n"),
     ],

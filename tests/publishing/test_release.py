@@ -52,6 +52,18 @@ def released(run):
     return publish(run, summarise(run), sets_of).rows
 
 
+def test_a_set_that_cannot_be_made_leaves_the_release_before_as_it_is(made, tmp_path):
+    def stops(_):
+        raise BadInput("the mix cannot be met")
+        yield
+
+    released(made(["MIT"]))
+    before, run = files(tmp_path / "release"), made(["MIT", "MIT"])
+    with pytest.raises(BadInput, match="the mix cannot be met"):
+        publish(run, summarise(run), stops)
+    assert files(tmp_path / "release") == before
+
+
 def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
