@@ -130,8 +130,8 @@ def curate_again(row: ReleaseRow, found: Examination) -> ReleaseRow | Reject:
     decided = _decide(row, alone, found, "", excludes=False)
     if isinstance(decided, Reject):
         return decided
-    told = [row.filter_reason, decided.filter_reason]
-    doubts = dict.fromkeys(doubt for reasons in told for doubt in reasons.split("; ") if doubt)
+    own = decided.filter_reason if decided.filter_reason != row.filter_reason else ""
+    doubts = [reason for reason in (row.filter_reason, own) if reason]
     split = Split.USE_WITH_CAUTION if doubts else row.split
     return decided.model_copy(update={"split": split, "filter_reason": "; ".join(doubts), "group": row.group})
 

@@ -133,7 +133,7 @@ def curate_retold(run: Run, retold: Receipt, benchmarks: str) -> Receipt:
 
     def work() -> Outcome:
         rows = run.stage(StageName.RETOLD).rows(retold.name, ReleaseRow)
-        texts = [RowTexts(row.question_id, row.question, row.solution, row.test) for row in rows]
+        texts = [RowTexts(row.question_id, row.question, row.solution, row.test or _cases(row)) for row in rows]
         embedder = run_embedder(run)
         vectors = embedder.embed([row.question for row in rows]) if embedder and rows else None
         found = examine(texts, vectors, benchmark_index(run, benchmarks), rules.content)
@@ -141,6 +141,11 @@ def curate_retold(run: Run, retold: Receipt, benchmarks: str) -> Receipt:
 
     depends_on = [retold, benchmarks, rules.content, content_digest(), label_digest()]
     return report(run.stage(StageName.CONVERTED).run_shard(retold.name, ReleaseRow, depends_on, work))
+
+
+def _cases(row: ReleaseRow) -> str:
+    """The inputs and outputs of a program, as tests that can be read."""
+    return "".join(f"assert run({one.stdin!r}) == {one.stdout!r}\n" for one in row.io)
 
 
 def refused_licences(run: Run, parts: Sequence[Receipt]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from tasks.evaluation.result import JudgedShard
 from tasks.execution.pool import shared_pool
 from tasks.execution.slots import resolve_backend
 from tasks.execution.verify import shareable_sandbox
+from tasks.extraction.code import extraction_digest
 from tasks.models import EvalAnswer, EvalItem, EvalVerdict, Reject
 from tasks.run import Purpose, answers_path, wire_settings
 from tasks.settings import Endpoint, EvaluationConfig, fingerprint
@@ -121,7 +122,7 @@ def answer_items(run: EvaluationRun, items: Receipt) -> Receipt:
         )
 
     asked = fingerprint([one.key(model) for one in requests])
-    depends_on = [items, asked, wire_settings(model), list(config.evaluation.stop)]
+    depends_on = [items, asked, wire_settings(model), list(config.evaluation.stop), extraction_digest()]
     return report(run.stage(ANSWERS).run_shard(items.name, EvalAnswer, depends_on, work))
 
 

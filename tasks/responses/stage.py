@@ -11,6 +11,7 @@ from tasks.artifacts import Outcome, Receipt
 from tasks.execution.pool import Look, shared_pool
 from tasks.execution.slots import resolve_backend
 from tasks.execution.verify import shareable_sandbox
+from tasks.extraction.code import extraction_digest
 from tasks.models import Grade, Response
 from tasks.responses.asking import read_response, response_request
 from tasks.responses.grading import grade
@@ -48,7 +49,7 @@ def answer_rows(run: Run, rows: Sequence[Receipt], placing: Receipt, reasoner: s
         )
 
     asked = fingerprint([request.key(endpoint) for request in requests])
-    depends_on = [*rows, placing, asked, wire_settings(endpoint)]
+    depends_on = [*rows, placing, asked, wire_settings(endpoint), extraction_digest()]
     shard = f"{rows[0].name}-{reasoner}"
     return report(run.stage(StageName.RESPONSES).run_shard(shard, Response, depends_on, work))
 

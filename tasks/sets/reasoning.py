@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tasks.answers import GradedResponse, by_row, chosen_answer, pass_sequence, preference_pairs
 from tasks.arrow import arrow_schema
-from tasks.models import Grade, ReleaseRow, Response, Split
+from tasks.models import Grade, ReleaseRow, Response, Split, TestOutcome
 from tasks.released import Released
 from tasks.sets.columns import ABOUT, ABOUT_FIELDS, TRAINED_ON
 from tasks.sets.conversations import CONVERSATIONS, MESSAGES, Message, assistant, conversation, thought, user
@@ -33,12 +33,15 @@ _KODCODE = (
 )
 _ROW = arrow_schema(ReleaseRow)
 _OF_RESPONSE = ("response_id", "number", "text", "reasoning", "finish_reason", "code")
-_OF_GRADE = ("passed", "verdict", "reason", "integrity_tier", "alias", "alias_verdict", "tests")
+_OF_GRADE = ("passed", "verdict", "reason", "integrity_tier", "alias", "alias_verdict")
+_OF_TEST = ("test_id", "outcome", "message")
+"""How long a test took is left out: equal runs are to make equal releases."""
 _OF_CALL = ("model", "prompt_tokens", "completion_tokens")
 _TRY = pa.struct(
     [
         *(arrow_schema(Response).field(name) for name in _OF_RESPONSE),
         *(arrow_schema(Grade).field(name) for name in _OF_GRADE),
+        pa.field("tests", pa.list_(pa.struct([arrow_schema(TestOutcome).field(name) for name in _OF_TEST]))),
         *(arrow_schema(Response).field("call").type.field(name) for name in _OF_CALL),
     ]
 )
@@ -144,6 +147,7 @@ def _told(
             {
                 **response.model_dump(include=set(_OF_RESPONSE)),
                 **grade.model_dump(include=set(_OF_GRADE)),
+                "tests": [test.model_dump(include=set(_OF_TEST)) for test in grade.tests],
                 **response.call.model_dump(include=set(_OF_CALL)),
             }
             for response, grade in tries

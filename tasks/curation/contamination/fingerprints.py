@@ -9,7 +9,7 @@ from dataclasses import astuple
 
 from tasks.curation.contamination.embedding import bounds_of
 from tasks.curation.contamination.items import BenchmarkItem
-from tasks.curation.digests import digest_of
+from tasks.digests import digest_of
 from tasks.settings.decontamination import Decontamination
 from tasks.settings.section import fingerprint
 

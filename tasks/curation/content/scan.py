@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tasks.curation.content.allowed import is_anybody, is_test_value, offensive_in, offensive_marks
 from tasks.curation.content.reach import code_marks, reaches
-from tasks.curation.digests import digest_of
 from tasks.curation.texts import RowTexts
+from tasks.digests import digest_of
 from tasks.models import ContentFinding, Outcome, Part
 from tasks.scanners import Found, Lines, secrets
 from tasks.scanners.personal import find_emails, find_phones

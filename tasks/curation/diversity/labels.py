@@ -6,9 +6,9 @@ import re
 
 import py3langid
 
-from tasks.curation.digests import digest_of
 from tasks.curation.diversity.lexicon import lexicon
 from tasks.curation.diversity.programs import read_program
+from tasks.digests import digest_of
 from tasks.models import Labels
 
 UNKNOWN = ""

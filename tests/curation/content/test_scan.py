@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tasks.curation.content.scan import content_digest, scan
-from tasks.curation.digests import digest_of
 from tasks.curation.diversity.labels import label_digest
 from tasks.curation.texts import RowTexts
+from tasks.digests import digest_of
 from tasks.scanners.personal import find_emails, find_phones
 from tasks.scanners.secrets import find_secrets
 from tasks.settings.content import Content

@@ -1,4 +1,4 @@
-"""Hashes of what decides in a part of curation, for fingerprints: work done by other rules is done again."""
+"""Hashes of the code and data that decide, for fingerprints: work done by other rules is done again."""
 
 from __future__ import annotations
 
