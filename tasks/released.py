@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from tasks.arrow import arrow_schema, values
 from tasks.artifacts import Receipt
-from tasks.models import Grade, Placing, ReleaseRow, Response, Split
+from tasks.models import Grade, Placing, Reference, ReleaseRow, Response, Row, Split
 from tasks.run import Run, StageName
+from tasks.settings import fingerprint
 
 _ROW = arrow_schema(ReleaseRow)
 
@@ -30,18 +31,19 @@ class Released:
         self._responses = _by_part(run.receipts(StageName.RESPONSES), self.parts)
 
     @property
-    def receipts(self) -> list[Receipt]:
-        """All that a release depends on."""
-        stages = [
-            self.run.last_stage,
-            StageName.PLACINGS,
-            StageName.CONVERTED,
-            StageName.RESPONSES,
-            StageName.GRADES,
-        ]
+    def inputs(self) -> list[str]:
+        """Hashes of all that a release depends on; of what ran, not how long it took: equal runs have equal ones."""
+        stages = (self.run.last_stage, StageName.PLACINGS, StageName.CONVERTED, StageName.RESPONSES)
+        hashes = [receipt.content for stage in stages for receipt in self.run.receipts(stage)]
+        hashes += self._untimed(StageName.GRADES, Grade, {"tests", "wall_s", "sandbox_s"})
         if self.run.config.post_training.sets.rl.enabled:
-            stages.append(StageName.REFERENCES)
-        return [receipt for stage in stages for receipt in self.run.receipts(stage)]
+            hashes += self._untimed(StageName.REFERENCES, Reference, {"wall_s"})
+        return hashes
+
+    def _untimed(self, stage: StageName, model: type[Row], timed: set[str]) -> list[str]:
+        columns = [name for name in model.model_fields if name not in timed]
+        tables = (self.run.stage(stage).table(receipt.name, columns) for receipt in self.run.receipts(stage))
+        return [fingerprint(table.to_pylist()) for table in tables]
 
     def shards(self, part: Receipt) -> list[Receipt]:
         """A shard of rows, and those of the same rows told in other styles."""

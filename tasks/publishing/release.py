@@ -162,7 +162,7 @@ def publish(run: Run, summary: Summary, sets: Callable[[Released], Iterable[SetT
         run=config.run,
         schema_version=SCHEMA_VERSION,
         config=config_fingerprint(config),
-        inputs=[receipt.content for receipt in released.receipts] + report,
+        inputs=released.inputs + report,
         rows={split: count for split, count in order.counts.items() if count},
         licences=dict(sorted(credited.licences.items())),
         licensing=config.release.licensing.model_dump(mode="json"),
