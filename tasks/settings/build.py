@@ -11,14 +11,13 @@ from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
     PydanticBaseSettingsSource,
-    SettingsConfigDict,
 )
 
 from tasks.settings.curation import Curation
 from tasks.settings.engine import Engine
 from tasks.settings.kpis import Kpis
 from tasks.settings.post_training import PostTraining
-from tasks.settings.section import without_defaults
+from tasks.settings.section import Tree
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
 from tasks.settings.stages import Release, Sandbox
 from tasks.settings.teachers import Budget, Teachers
@@ -27,17 +26,8 @@ from tasks.settings.verification import Verification
 PROFILES = Path(__file__).resolve().parents[2] / "deployments" / "profiles"
 
 
-class BuildConfig(BaseSettings):
+class BuildConfig(Tree):
     """Everything one run depends on. Two runs with equal configs make equal releases."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="KODFORGE_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra=without_defaults,
-    )
 
     profile: str = Field("demo", description="`demo`, `pilot`, `full`, or the path of a YAML file.")
     run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the run's folder.")

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from tasks.settings.build import read_profile
-from tasks.settings.section import Section, without_defaults
+from tasks.settings.section import Section, Tree
 from tasks.settings.stages import Sandbox
 from tasks.settings.teachers import Budget, Endpoint
 
@@ -110,17 +110,8 @@ class Evaluation(Section):
         return tuple(sorted(set(self.k))) or tuple(k for k in _USUAL_K if k <= self.samples)
 
 
-class EvaluationConfig(BaseSettings):
+class EvaluationConfig(Tree):
     """Everything one evaluation depends on."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="KODFORGE_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra=without_defaults,
-    )
 
     profile: str = Field("", description="Path of a YAML file with values of this config. Empty: none is read.")
     run: str = Field("evaluation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of its folder.")

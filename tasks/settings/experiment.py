@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from tasks.settings.build import named_profile
 from tasks.settings.evaluation import Evaluation
-from tasks.settings.section import Section, without_defaults
+from tasks.settings.section import Section, Tree
 from tasks.settings.stages import Sandbox
 from tasks.settings.training import Recipe, Training
 
@@ -57,17 +57,8 @@ class Serving(Section):
         return self
 
 
-class ExperimentConfig(BaseSettings):
+class ExperimentConfig(Tree):
     """Everything an experiment depends on. The same config again goes on where it was stopped."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="KODFORGE_",
-        env_nested_delimiter="__",
-        extra="forbid",
-        frozen=True,
-        hide_input_in_errors=True,
-        json_schema_extra=without_defaults,
-    )
 
     profile: str = Field("smoke", description="`smoke`, `paper`, or the path of a YAML file.")
     name: str = Field("experiment", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,47}$", description="Of its folder.")

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
@@ -27,6 +28,19 @@ def without_defaults(schema: dict[str, Any]) -> None:
 
 class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra=without_defaults)
+
+
+class Tree(BaseSettings):
+    """A whole config: the parameter of a flow, whose values may come from a profile and the environment too."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KODFORGE_",
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        json_schema_extra=without_defaults,
+    )
 
 
 def with_usual(model: type[BaseModel], values: Any) -> Any:
