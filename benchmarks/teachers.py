@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import random
-import socket
 import sqlite3
 import statistics
 import subprocess
@@ -28,9 +27,10 @@ from benchmarks.peers.with_kodforge import request
 from tasks.execution.environment import cache_folder
 from tasks.run import Purpose
 from tasks.settings import Endpoint
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, Choice
+from tests.ports import free_port
 
 SCRIPTS = Path(__file__).parent / "peers"
 _DISTILABEL = ["distilabel[openai,hf-inference-endpoints]==1.5.3", "requests"]
@@ -51,9 +51,7 @@ MILLION, PER_WRITE, LOOKED_UP = 1_000_000, 32, 256
 @contextlib.contextmanager
 def endpoint(latency_s: float = 0.0) -> Iterator[str]:
     """The endpoint as a process; yields its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "benchmarks.endpoint", str(port), str(latency_s)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -122,7 +120,7 @@ def what_it_holds() -> None:
     print("\n| requests so far | own memory, MB | open files |\n|---|---|---|")
     own = psutil.Process()
     with endpoint() as url, tempfile.TemporaryDirectory() as folder:
-        answers = ResponseCache(str(Path(folder) / "answers.sqlite"))
+        answers = open_cache(str(Path(folder) / "answers.sqlite"))
         client = TeacherClient(Endpoint(base_url=url, model="m", max_in_flight=64), answers)
         requests = (request(number) for number in range(100_000))
         for number, _ in enumerate(client.ask_each(requests, Purpose(run="r", stage="s")), start=1):
@@ -146,7 +144,7 @@ def the_store() -> None:
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answers.sqlite"
-        answers = ResponseCache(str(path))
+        answers = open_cache(str(path))
         written = 0
         for goal in (10_000, 100_000, MILLION):
             began, before = time.perf_counter(), written

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from prefect import flow, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.cache_policies import NO_CACHE
 
+from flows.hooks import flow
 from tasks.auditing.audit import Auditing, audit_file, audited_rows
 from tasks.auditing.report import audit_report
-from tasks.shards import RETRIES
+from tasks.shards import SANDBOX, shard_task
 
 
-@task(task_run_name="audit {pairs.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("audit {pairs.name}", SANDBOX)
 def audit_one_file(pairs: Path, out: Path, settings: Auditing) -> dict[str, int]:
     """Audit a file; how many pairs got which decision."""
     return dict(sorted(Counter(row.decision for row in audit_file(pairs, out, settings)).items()))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Iterable, Sequence
 from typing import Any, TypeVar
 
+from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture, as_completed
 from prefect.logging import get_run_logger
 
-from tasks.errors import KodforgeError
+from tasks.errors import KodforgeError, RunBusy, StoreFull
+from tasks.lease import check_lease
 from tasks.teachers.clients import start_clients, stop_clients
 from tasks.teachers.pending import STOPPED
 
@@ -18,7 +21,15 @@ Chain = Generator[PrefectFuture[T], T, None]
 
 
 class ShardsFailed(KodforgeError):
-    """Some shards failed for good; all others are finished and stay."""
+    """Some shards failed for good; all others are finished and stay.
+
+    Args:
+        causes: an error for each.
+    """
+
+    def __init__(self, message: str, causes: Sequence[Exception] = ()) -> None:
+        super().__init__(message)
+        self.causes = list(causes)
 
 
 def run_chains(
@@ -26,8 +37,9 @@ def run_chains(
 ) -> list[T]:
     """Run every chain to its end and return all receipts, chain by chain.
 
-    A chain that fails does not stop the others. Where the flow is stopped, requests to teachers that are in flight may
-    still be answered for a few seconds; what was answered is on disk.
+    A chain that fails does not stop the others, unless a disk is full: then no other is begun. Where the flow is paused
+    (suspended, as Prefect says), the tasks that run are waited for, and no other is started. Where it is stopped,
+    requests to teachers that are in flight may still be answered for a few seconds; what was answered is on disk.
 
     Args:
         in_flight: chains under way at once.
@@ -35,6 +47,7 @@ def run_chains(
 
     Raises:
         ShardsFailed: at least one chain failed; its message names the first cause.
+        RunBusy: another flow run has taken the run.
     """
     start_clients()
     receipts: list[list[T]] = [[] for _ in chains]
@@ -45,6 +58,7 @@ def run_chains(
 
     def advance(number: int, receipt: T | None) -> bool:
         """Start the next task of a chain; False where the chain has ended."""
+        check_lease()
         try:
             future = next(chains[number]) if receipt is None else chains[number].send(receipt)
         except StopIteration:
@@ -65,21 +79,43 @@ def run_chains(
                 receipt: Any = future.result()
                 receipts[number].append(receipt)
                 goes_on = advance(number, receipt)
+            except RunBusy:
+                raise
             except Exception as error:
                 causes.append(error)
                 goes_on = False
+                waiting = [] if isinstance(error, StoreFull) else waiting
             if not goes_on:
                 ended += 1
                 finished(ended)
+    except Pause:
+        get_run_logger().warning("paused: %d tasks under way are finished, no other is started", len(running))
+        _finish(running)
+        raise
     except BaseException:  # Ctrl-C, SIGTERM, a cancellation in the UI: no shard may wait for a teacher any longer
         stop_clients()
         get_run_logger().warning("%s", STOPPED)
         raise
     if causes:
-        if isinstance(causes[0], KodforgeError) and len(causes) == len(chains):
+        if isinstance(causes[0], KodforgeError) and (len(causes) == len(chains) or isinstance(causes[0], StoreFull)):
             raise causes[0]
-        raise ShardsFailed(
-            f"{len(causes)} of {len(chains)} shards failed, the others are finished. First cause: {causes[0]!s}. "
-            f"Mend it and run the same command again: finished shards and answered teacher calls are kept"
-        ) from causes[0]
+        raise shards_failed(causes, len(chains)) from causes[0]
     return [receipt for group in receipts for receipt in group]
+
+
+def shards_failed(causes: Sequence[Exception], shards: int) -> ShardsFailed:
+    """The error for some of the shards."""
+    return ShardsFailed(
+        f"{len(causes)} of {shards} shards failed, the others are finished. First cause: {causes[0]!s}. "
+        f"Mend it and run the same command again: finished shards and answered teacher calls are kept",
+        causes,
+    )
+
+
+def _finish(futures: Iterable[PrefectFuture[Any]]) -> None:
+    """Wait for tasks of a flow run that is paused: Prefect's own ways of waiting raise at once then."""
+    ended = threading.Semaphore(0)
+    for future in futures:
+        future.add_done_callback(lambda _: ended.release())
+    for _ in futures:
+        ended.acquire()

@@ -17,6 +17,7 @@ from flows.build_dataset import build_dataset
 from flows.curate_rows import check_rows, curate_rows
 from flows.kpis import show_kpis
 from flows.preflight import check_endpoints, check_run, check_sources
+from flows.report import FILE as REPORT
 from flows.source_questions import source_questions
 from tasks.auditing.audit import Auditing, audit_file
 from tasks.auditing.report import audit_report
@@ -73,6 +74,7 @@ def run_build(config: BuildConfig, console: Console) -> None:
     console.print(
         f"""
   release    {result.release}
+  report     {config.store}/{config.run}/{REPORT}
   artifacts  {config.store}/{config.run}/<stage>/part-*.parquet, rejects with reasons beside them
 
 What to do next

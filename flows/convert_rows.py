@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import typer
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 from rich.console import Console
 
 from flows.chains import Chain, run_chains
 from flows.console import wait_until_recorded
+from flows.hooks import flow
 from flows.preflight import check_curation, check_endpoints
 from flows.progress import stage_progress
 from tasks.artifacts import Receipt

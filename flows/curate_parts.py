@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from prefect import Task, flow
+from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 
 from flows.chains import Chain, run_chains
+from flows.engines import engine_of
+from flows.hooks import flow
 from flows.progress import stage_progress
 from tasks.artifacts import Receipt
 from tasks.curation.dedup.stage import (
@@ -24,6 +26,7 @@ from tasks.curation.files import decide_part
 from tasks.curation.report import CurationReport, report_curation
 from tasks.curation.selection import select_rows
 from tasks.curation.stage import benchmark_fingerprint, curate_shard, examine_block
+from tasks.reviews import Decision, ids_of, read_reviews
 from tasks.run import Run, StageName
 
 _DECIDE: dict[StageName, Task[..., Receipt]] = {StageName.TRIPLETS: curate_shard, StageName.ROWS: decide_part}
@@ -38,9 +41,14 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
         parts: its shards.
         refused: licences that are not let out, and why.
     """
+    with engine_of(run.config, sum(part.rows_out for part in parts)) as config:
+        return _curate(run.model_copy(update={"config": config}), source, parts, refused)
+
+
+def _curate(run: Run, source: StageName, parts: list[Receipt], refused: dict[str, str]) -> list[Receipt]:
     excludes = run.config.release.licensing.on_violation == "exclude"
     rules, in_flight = run.config.curation, run.config.shards_in_flight
-    benchmarks = benchmark_fingerprint(run)
+    benchmarks, reviews = benchmark_fingerprint(run), read_reviews(run.config)
     blocks = blocks_of(parts, rules.dedup.block_rows)
 
     def sign(number: int) -> Chain[Receipt]:
@@ -58,11 +66,12 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
     run.finish(StageName.EXAMINATIONS, examinations)
 
     edges = _edges(run, signatures) if any(part.rows_out for part in parts) else []
-    duplicates = cluster_duplicates.submit(run, signatures, edges, examinations, list(refused), excludes).result()
+    licences = list(refused)
+    duplicates = cluster_duplicates.submit(run, signatures, edges, examinations, licences, excludes, reviews).result()
     run.finish(StageName.DUPLICATES, duplicates)
 
     def decide(*shard: Receipt) -> Chain[Receipt]:
-        yield _DECIDE[source].submit(run, *shard, refused)
+        yield _DECIDE[source].submit(run, *shard, refused, reviews)
 
     with stage_progress(StageName.CURATED, len(parts)) as progress:
         shards = zip(parts, examinations, duplicates, strict=True)
@@ -70,7 +79,8 @@ def curate_parts(run: Run, source: StageName, parts: list[Receipt], refused: dic
     run.finish(StageName.CURATED, curated)
     final = curated
     if run.config.curation.mix.selects:
-        final = select_rows.submit(run, source, curated).result()
+        accepted = ids_of(reviews, Decision.ACCEPT)
+        final = select_rows.submit(run, source, curated, accepted).result()
     run.finish(StageName.SELECTED, final if final is not curated else [])
     show(report_curation.submit(run, source, list(_places(blocks, signatures)), final).result())
     return final

@@ -5,11 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from flows.curate_parts import curate_parts
-from flows.engines import one_server, task_runner
+from flows.hooks import flow
 from flows.preflight import check_curation
 from tasks.curation.files import check_files, check_mix_of_file, read_file, write_decisions
 from tasks.curation.report import compared_with, report_of, write_report
@@ -51,9 +50,7 @@ def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None 
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
     parts = read_file(run, rows)
     run.finish(StageName.ROWS, parts)
-    runner = task_runner(config.engine, sum(part.rows_out for part in parts))
-    with one_server():
-        decided = curate_parts.with_options(task_runner=runner)(run, StageName.ROWS, parts, {})
+    decided = curate_parts(run, StageName.ROWS, parts, {})
     counts = dict(sorted(write_decisions(run, decided, out).items()))
     create_table_artifact([{"decision": name, "rows": count} for name, count in counts.items()], key="curation")
     if report:

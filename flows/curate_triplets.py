@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from prefect.logging import get_run_logger
 
 from flows.curate_parts import curate_parts
-from flows.engines import one_server, task_runner
+from flows.hooks import flow
+from flows.run_flows import named, writes_run
+from flows.shown import show_curation
 from tasks.artifacts import Receipt
+from tasks.curation.reviewed import tell_reviews
 from tasks.curation.stage import refused_licences
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
 
 
-@flow(name="curate-triplets", flow_run_name="curate {config.run}")
+@flow(name="curate-triplets", flow_run_name=named("curate"))
+@writes_run
 def curate_triplets(config: BuildConfig) -> list[Receipt]:
-    """Curate the triplets of a run."""
+    """Curate the triplets of a run.
+
+    Args:
+        config: that of a run whose triplets are verified.
+    """
     run = Run(config=config, teachers=config.teachers)
     parts = run.receipts(StageName.TRIPLETS)
-    rows = sum(part.rows_out for part in parts)
-    runner, refused = task_runner(config.engine, rows), refused_licences(run, parts)
-    with one_server():
-        return curate_parts.with_options(task_runner=runner)(run, StageName.TRIPLETS, parts, refused)
+    curated = curate_parts(run, StageName.TRIPLETS, parts, refused_licences(run, parts))
+    tell_reviews(run, get_run_logger().warning)
+    show_curation(run)
+    return curated

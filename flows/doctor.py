@@ -8,13 +8,13 @@ from itertools import islice
 
 from rich.console import Console
 
-from flows.preflight import check_endpoints, check_prefect, check_sources
-from tasks.artifacts import Store
+from flows.preflight import check_endpoints, check_leases, check_prefect, check_sources, check_space
 from tasks.errors import BadInput, KodforgeError
 from tasks.execution.pool import check_sandbox
 from tasks.publishing.folder import check_release_free
 from tasks.settings import Backend, BuildConfig
 from tasks.sourcing.catalogue import read_seeds
+from tasks.store import Store
 
 _MOST_COUNTED = 10_000
 """Seeds of a subset; to count a million takes minutes."""
@@ -29,10 +29,10 @@ def _python(config: BuildConfig) -> str:
 
 
 def _store(config: BuildConfig) -> str:
-    store = Store(config.store)
+    store = Store.of(config)
     store.check_writable()
     check_release_free(config)
-    return store.url
+    return f"{store.url}, {check_space(config)}"
 
 
 def _seeds(config: BuildConfig) -> str:
@@ -72,6 +72,7 @@ def examine(config: BuildConfig, console: Console) -> bool:
     checks: list[tuple[str, Callable[[BuildConfig], str], bool]] = [
         ("python", _python, True),
         ("prefect", lambda config: check_prefect(), True),
+        ("leases", lambda config: check_leases(), False),
         ("store", _store, True),
         ("seeds", _seeds, True),
         ("endpoint", _endpoints, True),

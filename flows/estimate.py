@@ -28,7 +28,7 @@ from tasks.sourcing.groups import seed_groups
 from tasks.sourcing.questions import CONTRACT, CONTRACTS, RATE, RATINGS, question_request
 from tasks.sourcing.spool import spooled
 from tasks.sourcing.stage import screened
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.prompts import chat, fitting
 from tasks.teachers.requests import estimated_tokens
 from tasks.teachers.stage import SOLVER, TEMPLATE
@@ -174,7 +174,7 @@ def _stage(run: Run, stage: str, role: str, calls: int, most_calls: int, most_pr
     most_prompt: tokens of all prompts of ``most_calls``, rather too many.
     """
     teacher = run.teachers.roles.get(role, run.teachers.author)
-    known = ResponseCache(run.cache_path).averages(teacher.model).get(str(stage))
+    known = open_cache(run.cache_path).averages(teacher.model).get(str(stage))
     if known:
         prompt, completion = round(calls * known.prompt_tokens), round(calls * known.completion_tokens)
         basis = f"mean of {known.calls} earlier calls"

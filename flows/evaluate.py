@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from pydantic import ValidationError
+from rich.console import Console
+from rich.markdown import Markdown
 
 from flows.chains import Chain, run_chains
+from flows.console import wait_until_recorded
+from flows.hooks import flow
+from flows.options import describe, with_overrides
 from flows.preflight import check_prefect, reach
 from flows.progress import stage_progress
-from tasks.artifacts import Receipt, Store
+from tasks.artifacts import Receipt
 from tasks.errors import BadInput
 from tasks.evaluation.checking import BenchmarkCheck, CheckedItem, check_of
 from tasks.evaluation.comparison import Comparison, check_comparable, compare
 from tasks.evaluation.feedback import check_feedback, write_feedback
 from tasks.evaluation.items import fed_back_ids, read_items
 from tasks.evaluation.report import check_report, report_of
-from tasks.evaluation.result import EvaluationResult, read_result, result_of
+from tasks.evaluation.result import read_result, result_of
 from tasks.evaluation.stage import (
     ANSWERS,
     CHECKS,
@@ -32,9 +37,11 @@ from tasks.evaluation.stage import (
 )
 from tasks.execution.pool import check_sandbox
 from tasks.files import check_suffix
+from tasks.models.scores import EvaluationResult
 from tasks.run import answers_path
 from tasks.settings import EvaluationConfig, Teachers
-from tasks.teachers.cache import ResponseCache
+from tasks.store import Store
+from tasks.teachers.cache import open_cache
 from tasks.teachers.endpoints import managed
 
 
@@ -73,7 +80,7 @@ def check_evaluation(
             "check the benchmark without one"
         )
     _check_places(config, out, report, feedback)
-    ResponseCache(answers_path(config))
+    open_cache(answers_path(config))
     reach(model, ROLE)
     check_sandbox(config.sandbox)
 
@@ -94,7 +101,7 @@ def _check_places(config: EvaluationConfig, *written: Path | None) -> None:
     check_prefect()
     for path in filter(None, written):
         Store(str(path.parent)).check_writable()
-    Store(config.store).check_writable()
+    Store.of(config).check_writable()
 
 
 @flow(name="evaluate", flow_run_name="evaluate {config.title}")
@@ -185,3 +192,53 @@ def _show(result: EvaluationResult, comparison: Comparison | None) -> None:
 def _write(path: Path | None, text: str) -> None:
     if path is not None:
         Store(str(path.parent)).write(text.encode("utf-8", "replace"), path.name)
+
+
+def evaluation_config(profile: str, given: Mapping[str, object], sets: list[str]) -> EvaluationConfig:
+    """The config of arguments and overrides.
+
+    Args:
+        given: values of the section `evaluation`; None where one is left to the profile.
+
+    Raises:
+        BadInput: an override is malformed, or a value is out of bounds (each is named with its value).
+    """
+    named = {name: value for name, value in given.items() if value is not None}
+    try:
+        return EvaluationConfig(**with_overrides({"profile": profile, "evaluation": named}, sets))
+    except ValidationError as error:
+        raise BadInput(describe(error)) from error
+    except ValueError as error:
+        raise BadInput(str(error)) from error
+
+
+def run_evaluation(
+    config: EvaluationConfig,
+    out: Path | None,
+    report: Path | None,
+    against: Path | None,
+    feedback: Path | None,
+    console: Console,
+) -> None:
+    """Evaluate, and show the report."""
+    check_evaluation(config, out, report, against, feedback)
+    try:
+        result = evaluate(config, out, report, against, feedback)
+    finally:
+        wait_until_recorded()
+    comparison = compare(result, read_result(against), config.seed) if against else None
+    console.print(Markdown(report_of(result, comparison)))
+    places = {"result": out, "report": report, "failures": feedback}
+    if told := ", ".join(f"{name} in {path}" for name, path in places.items() if path):
+        console.print(told, highlight=False, soft_wrap=True)
+
+
+def run_check(config: EvaluationConfig, out: Path | None, report: Path | None, console: Console) -> bool:
+    """Check a benchmark, and show the report; whether all its items are sound."""
+    check_benchmark_check(config, out, report)
+    try:
+        found = check_benchmark(config, out, report)
+    finally:
+        wait_until_recorded()
+    console.print(Markdown(check_report(found)))
+    return found.sound

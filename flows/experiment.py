@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.logging import get_run_logger
 from pydantic import ValidationError
@@ -17,15 +16,17 @@ from rich.markdown import Markdown
 
 from flows.console import wait_until_recorded
 from flows.evaluate import evaluate
+from flows.hooks import flow
 from flows.options import describe, with_overrides
 from flows.preflight import check_prefect
-from tasks.artifacts import Store
 from tasks.errors import BadInput, KodforgeError
 from tasks.evaluation.items import read_items
-from tasks.evaluation.result import EvaluationResult, read_result
+from tasks.evaluation.result import read_result
 from tasks.execution.pool import check_sandbox
+from tasks.models.scores import EvaluationResult
 from tasks.settings import EvaluationConfig, ExperimentConfig, Serving, fingerprint
 from tasks.settings.experiment import BASE
+from tasks.store import Store
 from tasks.training.cells import MODEL, Cell, TrainedCell, check_cells, clear, plan
 from tasks.training.process import check_interpreter, check_program, interpreter
 from tasks.training.report import experiment_report
@@ -71,6 +72,9 @@ def experiment(config: ExperimentConfig) -> ExperimentResult:
 
     Running it again with the same config goes on: trained cells and answered items stay. A cell that fails does not
     stop the others.
+
+    Args:
+        config: release, models, recipes, evaluations. What is left empty is taken from the profile.
     """
     check_experiment(config)
     place = Path(config.folder) / config.name
@@ -201,6 +205,8 @@ def train_one(config: ExperimentConfig, cell: Cell, out: Path) -> TrainedCell:
 
     Args:
         config: `release`, `models`, `recipes` and `training` are used.
+        cell: which base model, recipe and seed.
+        out: folder for the checkpoint.
     """
     check_training(config, cell)
     return train(config, cell, out)

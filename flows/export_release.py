@@ -5,21 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from prefect import flow, task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from flows.hooks import flow
 from tasks.exports.export import REJECTS, export
 from tasks.exports.folder import Exported
 from tasks.exports.plan import plan
 from tasks.settings.exports import ExportFormat
-from tasks.shards import RETRIES
+from tasks.shards import shard_task
 
 
-@task(task_run_name="export to {to}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("export to {to}")
 def export_rows(
     release: str, to: ExportFormat, out: Path, configs: list[str], splits: list[str], any_tier: bool
 ) -> Exported:

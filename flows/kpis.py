@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from prefect import flow
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from tasks.artifacts import Store
-from tasks.errors import BadInput, KodforgeError
+from flows.hooks import flow
+from flows.run_flows import named, of_run
+from tasks.errors import BadInput, TargetsMissed
 from tasks.files import check_suffix
 from tasks.kpis.comparing import Met, targets
 from tasks.kpis.feedback import write_failures
@@ -21,23 +21,24 @@ from tasks.kpis.reading import kpis_of
 from tasks.kpis.report import HOW_IT_IS_TOLD, MEANINGS, kpi_report, move_rows, subset_rows, told, value_rows
 from tasks.run import Run
 from tasks.settings import BuildConfig, Kpis
+from tasks.store import Store
 
 FILE = "kpis.json"
 """Of a run, in its folder."""
 
 
-class TargetsMissed(KodforgeError):
-    """Some numbers are not what the config wants them to be. The run itself is finished, and its release stands."""
-
-
-@flow(name="kpis", flow_run_name="kpis {config.run}")
+@flow(name="kpis", flow_run_name=named("kpis"))
+@of_run
 def kpis(config: BuildConfig) -> RunKpis:
     """Read the numbers of a finished run, compare them with those of an earlier one, and hold them against targets.
 
     The flow run fails where a target is missed; what it found is on its page and in the run's folder all the same.
+
+    Args:
+        config: that of a finished run; `kpis` says what to compare with, and the targets.
     """
     found = kpis_of(_run(config))
-    Store(config.store).write(found.model_dump_json(indent=1).encode(), config.run, FILE)
+    Store.of(config).write(found.model_dump_json(indent=1).encode(), config.run, FILE)
     earlier = [earlier_kpis(config, config.kpis.against)] if config.kpis.against else []
     met = targets(found, config.kpis.targets)
     create_table_artifact(value_rows(found, met), key="kpis", description=f"Run {config.run}")
@@ -75,11 +76,15 @@ def earlier_kpis(config: BuildConfig, name: str) -> RunKpis:
         return _read(Path(name).read_bytes() if Path(name).is_file() else None, name)
     # What an experiment gained is about the release it was trained on, and is known of that run alone.
     other = kpis_of(_run(config, name, Kpis()))
-    store = Store(config.store)
-    if not store.exists(name, FILE):
+    if (kept := kept_kpis(config, name)) is None:
         return other
-    kept = _read(store.read(name, FILE), name)
     return other.model_copy(update={"kpis": [kept.of(one.name) if one.name == "gain" else one for one in other.kpis]})
+
+
+def kept_kpis(config: BuildConfig, name: str = "") -> RunKpis | None:
+    """The numbers that the last build of a run has written, by default of the config's; None: it has written none."""
+    data = Store.of(config).find(name or config.run, FILE)
+    return None if data is None else _read(data, name or config.run)
 
 
 def _read(data: bytes | None, name: str) -> RunKpis:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -19,17 +20,18 @@ Sets = Annotated[
 
 
 def load_config(profile: str, sets: list[str]) -> BuildConfig:
-    """The config of a profile with overrides.
+    """The config of a profile with overrides, and with the day in the name of a run that is named by one.
 
     Raises:
         BadInput: an override is malformed, or a value is out of bounds (each is named with its value).
     """
     try:
-        return BuildConfig(**with_overrides({"profile": profile}, sets))
+        config = BuildConfig(**with_overrides({"profile": profile}, sets))
     except ValidationError as error:
         raise BadInput(describe(error)) from error
     except ValueError as error:
         raise BadInput(str(error)) from error
+    return config.on(config.date or datetime.now(UTC).date())
 
 
 def with_overrides(values: dict[str, Any], sets: list[str]) -> dict[str, Any]:

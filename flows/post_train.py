@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
 from flows.chains import Chain, run_chains
+from flows.engines import on_engine
+from flows.hooks import flow
+from flows.parts import run_shards
 from flows.progress import stage_progress
+from flows.run_flows import named, writes_run
+from flows.shown import show_post_training
 from tasks.artifacts import Receipt
 from tasks.curation.stage import benchmark_fingerprint, curate_retold
 from tasks.models import Style
 from tasks.released import Released
 from tasks.responses.stage import answer_rows, grade_responses
+from tasks.reviews import read_reviews
 from tasks.run import Run, StageName
 from tasks.sets.stage import pick_references, place_rows, rerun_references
 from tasks.settings import BuildConfig
@@ -26,14 +30,20 @@ _STAGES = (
 )
 
 
-@flow(name="post-train", flow_run_name="post-train {config.run}")
+@flow(name="post-train", flow_run_name=named("post-train"))
+@writes_run
+@on_engine
 def post_train(config: BuildConfig) -> list[Receipt]:
-    """Hold rows out for evaluation, tell the rows in other styles, and have reasoning models answer them."""
+    """Hold rows out for evaluation, tell the rows in other styles, and have reasoning models answer them.
+
+    Args:
+        config: that of a run whose triplets are curated.
+    """
     run = Run(config=config, teachers=config.teachers)
     parts = run.receipts(run.last_stage)
     placings = place_rows.submit(run, parts).result()
     run.finish(StageName.PLACINGS, placings)
-    benchmarks = benchmark_fingerprint(run)
+    benchmarks, reviews = benchmark_fingerprint(run), read_reviews(config)
     with managed(config.teachers) as teachers:
         run = Run(config=config, teachers=teachers)
 
@@ -42,17 +52,19 @@ def post_train(config: BuildConfig) -> list[Receipt]:
             for style in config.post_training.styles.into:
                 conversions = yield convert_rows.submit(run, part, Style(style))
                 retold = yield verify_conversions.submit(run, part, conversions)
-                rows.append((yield curate_retold.submit(run, retold, benchmarks)))
+                rows.append((yield curate_retold.submit(run, retold, benchmarks, reviews)))
             for reasoner in config.teachers.reasoners:
                 responses = yield answer_rows.submit(run, rows, placing, reasoner)
                 yield grade_responses.submit(run, rows, responses)
 
         with stage_progress(StageName.GRADES, len(parts)) as progress:
             shards = zip(parts, placings, strict=True)
-            receipts = run_chains([chain(*shard) for shard in shards], config.shards_in_flight, progress)
+            receipts = run_shards(config, [chain(*shard) for shard in shards], progress)
         for stage in _STAGES:
             run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
-    return [*placings, *receipts, *_run_references(run)]
+    references = _run_references(run)
+    show_post_training(run)
+    return [*placings, *receipts, *references]
 
 
 def _run_references(run: Run) -> list[Receipt]:

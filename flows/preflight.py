@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import tempfile
 from collections.abc import Collection
 
 import httpx
@@ -9,26 +11,34 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from tasks.artifacts import Store
+from flows.clusters import check_cluster
 from tasks.curation.contamination.reading import read_benchmarks
 from tasks.curation.diversity.mix import check_mix
 from tasks.curation.report import earlier_diversity
 from tasks.embedding.choice import check_embedder
-from tasks.errors import BadInput
+from tasks.errors import BadInput, StoreFull
 from tasks.execution.pool import check_sandbox
+from tasks.execution.stage import check_backend
+from tasks.filesystems import free_bytes
 from tasks.licences.expressions import canonical
 from tasks.licences.mix import check_licensing
 from tasks.publishing.folder import check_release_free
-from tasks.run import answers_path
+from tasks.reviews import read_reviews
+from tasks.run import Run, answers_path
 from tasks.sets.rl import check_rl
 from tasks.settings import BuildConfig, Endpoint, EndpointKind
 from tasks.sourcing.catalogue import entry_of, read_seeds
 from tasks.sourcing.screening import check_screening
+from tasks.store import Store
 from tasks.teachers import local
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import check_cache
 from tasks.teachers.chat_templates import with_user_turn
 from tasks.teachers.clients import check_endpoint
 from tasks.teachers.transcripts import packaged
+
+_LOG = logging.getLogger(__name__)
+_PER_RUN, _PER_ATTEMPT = 3_000_000, 20_000
+"""Bytes on disk, more than small runs took: 1.7 MB for 7 questions with 2 attempts each, 3.0 MB for 17."""
 
 
 def check_run(config: BuildConfig) -> None:
@@ -41,8 +51,9 @@ def check_run(config: BuildConfig) -> None:
         SandboxUnavailable: no pair can be judged on this machine.
     """
     check_prefect()
-    Store(config.store).check_writable()
-    ResponseCache(answers_path(config))
+    Store.of(config).check_writable()
+    check_space(config)
+    check_cache(answers_path(config))
     check_release_free(config)
     check_sources(config)
     check_curation(config, config.selected)
@@ -52,7 +63,32 @@ def check_run(config: BuildConfig) -> None:
 
         check_hub(config)
     check_endpoints(config)
-    check_sandbox(config.sandbox)
+    check_backend(Run(config=config, teachers=config.teachers))
+    if config.engine.address:
+        check_cluster(config)
+    else:
+        check_sandbox(config.sandbox)
+
+
+def check_space(config: BuildConfig) -> str:
+    """Compare what is free for the store, the answers and temporary files with what a run of this size may need.
+
+    Less than that is a warning: what is there already is not counted, and a run that finds a disk full goes on later.
+
+    Raises:
+        StoreFull: there is not even space for the smallest run.
+    """
+    needed = _PER_RUN + _PER_ATTEMPT * config.verification.attempts * sum(
+        options.count or 0 for options in config.selected.values()
+    )
+    places = [tempfile.gettempdir(), *(one for one in (config.store, answers_path(config)) if "://" not in one)]
+    free, place = min((free_bytes(place), place) for place in places)
+    told = f"{free / 1e9:,.1f} GB free at {place}, up to {needed / 1e9:,.1f} GB needed"
+    if free < _PER_RUN:
+        raise StoreFull(f"the disk of {place!r} is full: {free:,} bytes are free. Make space there, and start again")
+    if free < needed:
+        _LOG.warning("%s: make space, or expect to go on with this run after a stop for want of it", told)
+    return told
 
 
 def check_sources(config: BuildConfig) -> None:
@@ -70,7 +106,7 @@ def check_sources(config: BuildConfig) -> None:
 
 
 def check_curation(config: BuildConfig, subsets: Collection[str] = ()) -> None:
-    """See that benchmarks, embedder, target mix, licences and what is compared with are to be had.
+    """See that benchmarks, embedder, target mix, licences, reviews and what is compared with are to be had.
 
     Args:
         subsets: those that there can be; empty where they are not known.
@@ -84,6 +120,7 @@ def check_curation(config: BuildConfig, subsets: Collection[str] = ()) -> None:
     check_licensing(config.release.licensing)
     earlier_diversity(config)
     read_benchmarks(rules.decontamination.benchmarks)
+    read_reviews(config)
 
 
 def check_endpoints(config: BuildConfig) -> None:
@@ -147,3 +184,27 @@ def check_prefect() -> str:
             f"PREFECT_API_URL to run without one"
         ) from error
     return str(url)
+
+
+def check_leases() -> str:
+    """See that the Prefect server's leases outlive its restart: those of deployments with a concurrency limit.
+
+    Raises:
+        BadInput: the server does not tell, or they are kept in memory. A running flow that cannot renew its lease is
+            ended by Prefect, and the slot of one that died with the server is never given back.
+    """
+    if not PREFECT_API_URL.value():
+        return "of a temporary server, which runs no deployments"
+    try:
+        with get_client(sync_client=True) as client:
+            settings = client.request("GET", "/admin/settings").json()
+    except (httpx.HTTPError, RuntimeError) as error:  # Prefect's client says so where a server is no API
+        raise BadInput(f"the Prefect server does not tell its settings ({error})") from error
+    storage = str(settings.get("server", {}).get("concurrency", {}).get("lease_storage", "not told"))
+    if storage.endswith(".memory"):
+        raise BadInput(
+            "the Prefect server keeps the leases of concurrency limits in memory: after a restart of it, runs of "
+            "deployments with a limit crash within 4 minutes. Start it with PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE="
+            "prefect.server.concurrency.lease_storage.filesystem"
+        )
+    return storage.rpartition(".")[2]

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from itertools import zip_longest
 
-from prefect import flow
 from prefect.logging import get_run_logger
 
 from flows.chains import Chain, run_chains
+from flows.engines import on_engine
+from flows.hooks import flow
 from flows.progress import stage_progress
+from flows.run_flows import named, writes_run
+from flows.shown import show_sourcing
 from tasks.artifacts import Receipt
 from tasks.licences.decision import check_prompts
 from tasks.run import Run, StageName
@@ -23,12 +26,17 @@ _FEWEST = 50
 """Questions of which a share of repetitions says something."""
 
 
-@flow(name="source-questions", flow_run_name="source {config.run}")
+@flow(name="source-questions", flow_run_name=named("source"))
+@writes_run
+@on_engine
 def source_questions(config: BuildConfig) -> list[Receipt]:
     """Make the questions of every selected subset.
 
     Shards are asked in waves of ``diversity.look_every`` per subset. Between two, each subset is looked at, and one
     that repeats itself asks no more.
+
+    Args:
+        config: that of the run; its subsets, teachers and limits are used.
 
     Raises:
         BadInput: the seeds cannot be used, or what is made of them may not be published by ``release.licensing``.
@@ -52,6 +60,7 @@ def source_questions(config: BuildConfig) -> list[Receipt]:
                     names = {shard.name for shard in shards}
                     watches[subset].look([receipt for receipt in receipts if receipt.name in names])
         run.finish(StageName.QUESTIONS, sorted(questions, key=lambda receipt: receipt.name))
+        show_sourcing(run)
     return questions
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from rich.console import Console
 from rich.syntax import Syntax
 from rich.text import Text
@@ -33,9 +32,7 @@ def split_of(run: Run, row: dict[str, Any]) -> str:
 def rejects_of(run: Run, stage: StageName, row_id: str) -> Iterator[dict[str, Any]]:
     """The rejects of a stage that are a row, or belong to one: their ids begin with its id."""
     for shard in run.stage(stage).shards():
-        path = run.store.path(run.config.run, stage, "rejects", f"{shard}.parquet")
-        with run.store.fs.open(path) as file:
-            rejects = pq.read_table(file)
+        rejects = run.stage(stage).rejected(shard)
         yield from (row for row in rejects.to_pylist() if row["id"].partition("/")[0] == row_id)
 
 

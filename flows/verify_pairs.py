@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from prefect import flow, task
 from prefect.artifacts import create_table_artifact
-from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
+from flows.hooks import flow
 from tasks.execution.verify import verify_file
 from tasks.settings import Sandbox
-from tasks.shards import RETRIES
+from tasks.shards import SANDBOX, shard_task
 
 
-@task(task_run_name="judge {pairs.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("judge {pairs.name}", SANDBOX)
 def judge_pairs(pairs: Path, out: Path, sandbox: Sandbox, reruns: int) -> dict[str, int]:
     """Judge a file; how many pairs got which verdict."""
     return {str(verdict): count for verdict, count in sorted(verify_file(pairs, out, sandbox, reruns=reruns).items())}

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from prefect import flow
-
-from flows.chains import Chain, run_chains
+from flows.chains import Chain
+from flows.engines import on_engine
+from flows.hooks import flow
+from flows.parts import run_shards
 from flows.progress import stage_progress
+from flows.run_flows import named, writes_run
+from flows.shown import show_verification
 from tasks.artifacts import Receipt
 from tasks.execution.stage import audit_attempts, cross_check, execute_attempts
 from tasks.labeling.stage import label_triplets, mend_attempts
@@ -18,40 +21,47 @@ from tasks.teachers.stage import generate_attempts, solve_questions
 _WAYS = {Mending.NONE: [], Mending.DROP: [Mending.DROP], Mending.REWRITE: [Mending.DROP, Mending.REWRITE]}
 
 
-@flow(name="verify-triplets", flow_run_name="verify {config.run}")
+def verify_shard(run: Run, shard: Receipt) -> Chain[Receipt]:
+    """All tasks of a shard of questions."""
+    rules, effort = run.config.verification, run.config.verification.effort
+    rounds = Rounds()
+    for number in range(1, rules.attempts + 1):
+        attempts = yield generate_attempts.submit(run, shard, number, rounds)
+        if not attempts.rows_in:  # every question is settled
+            break
+        verdicts = yield execute_attempts.submit(run, attempts)
+        rounds = rounds.after(attempts=attempts, verdicts=verdicts)
+    if not rounds.attempts:  # every question was rejected
+        yield label_triplets.submit(run, shard, rounds)
+        return
+    if effort.solver_tries:
+        rounds = rounds.after(solutions=(yield solve_questions.submit(run, shard, rounds)))
+    if effort.cross_checks:
+        rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, rounds.attempts)))
+    for way in _WAYS[effort.mending]:
+        mended = yield mend_attempts.submit(run, shard, rounds, way)
+        if mended.rows_out:
+            rounds = rounds.after(mended=mended, verdicts=(yield execute_attempts.submit(run, mended)))
+            rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, [mended])))
+    if effort.mutants:
+        rounds = rounds.after(audits=(yield audit_attempts.submit(run, shard, rounds)))
+    yield label_triplets.submit(run, shard, rounds)
+
+
+@flow(name="verify-triplets", flow_run_name=named("verify"))
+@writes_run
+@on_engine
 def verify_triplets(config: BuildConfig) -> list[Receipt]:
-    """Verify the questions of a run: each round asks one more attempt for those that are not settled."""
+    """Verify the questions of a run: each round asks one more attempt for those that are not settled.
+
+    Args:
+        config: that of a run whose questions are made.
+    """
     with managed(config.teachers) as teachers:
         run = Run(config=config, teachers=teachers)
-        rules, effort = config.verification, config.verification.effort
         questions = run.receipts(StageName.QUESTIONS)
-
-        def chain(shard: Receipt) -> Chain[Receipt]:
-            rounds = Rounds()
-            for number in range(1, rules.attempts + 1):
-                attempts = yield generate_attempts.submit(run, shard, number, rounds)
-                if not attempts.rows_in:  # every question is settled
-                    break
-                verdicts = yield execute_attempts.submit(run, attempts)
-                rounds = rounds.after(attempts=attempts, verdicts=verdicts)
-            if not rounds.attempts:  # every question was rejected
-                yield label_triplets.submit(run, shard, rounds)
-                return
-            if effort.solver_tries:
-                rounds = rounds.after(solutions=(yield solve_questions.submit(run, shard, rounds)))
-            if effort.cross_checks:
-                rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, rounds.attempts)))
-            for way in _WAYS[effort.mending]:
-                mended = yield mend_attempts.submit(run, shard, rounds, way)
-                if mended.rows_out:
-                    rounds = rounds.after(mended=mended, verdicts=(yield execute_attempts.submit(run, mended)))
-                    rounds = rounds.after(crosschecks=(yield cross_check.submit(run, shard, rounds, [mended])))
-            if effort.mutants:
-                rounds = rounds.after(audits=(yield audit_attempts.submit(run, shard, rounds)))
-            yield label_triplets.submit(run, shard, rounds)
-
         with stage_progress(StageName.TRIPLETS, len(questions)) as progress:
-            receipts = run_chains([chain(shard) for shard in questions], config.shards_in_flight, progress)
+            receipts = run_shards(config, [verify_shard(run, shard) for shard in questions], progress)
         for stage in (
             StageName.ATTEMPTS,
             StageName.VERDICTS,
@@ -61,4 +71,5 @@ def verify_triplets(config: BuildConfig) -> list[Receipt]:
             StageName.TRIPLETS,
         ):
             run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
+        show_verification(run)
     return receipts

@@ -2,10 +2,14 @@
 
 A stage is a folder of shards::
 
-    <store>/<run>/<stage>/part-00042.parquet           the rows that go on
-    <store>/<run>/<stage>/rejects/part-00042.parquet   the rows that do not, each with its reason
+    <store>/<run>/<stage>/part-00042-3f2a9c1d0b7e.parquet           the rows that go on
+    <store>/<run>/<stage>/rejects/part-00042-3f2a9c1d0b7e.parquet   the rows that do not, each with its reason
     <store>/<run>/<stage>/receipts/part-00042.json     written last: with it the shard counts as done
     <store>/<run>/<stage>/manifest.json                the whole stage, once every shard is done
+
+The names of the files end in the hash of their content, so that no write changes a file that a receipt vouches for:
+whoever is killed between its files and its receipt, or works on the same shard as another, leaves one whole shard or
+the other.
 
 A receipt holds the fingerprint of all that the shard depends on (settings, input hashes, schema), so a re-run
 skips what is done and recomputes only what changed.
@@ -16,22 +20,24 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import fsspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
+from tasks import metrics
 from tasks.arrow import arrow_schema
 from tasks.errors import BadInput
 from tasks.models import NOT_ASKED, SCHEMA_VERSION, Reject
+from tasks.planning import plan_in_the_making
 from tasks.settings import fingerprint
+from tasks.store import TEMPORARY, Store
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -48,6 +54,37 @@ class Receipt(BaseModel):
     rejected: int
     reasons: dict[str, int]
     complete: bool = Field(True, description="No row is missing just because its teacher was not to be had.")
+
+    @property
+    def file(self) -> str:
+        """What the shard's files are called, its rows and its rejects."""
+        return f"{self.name}-{self.content[:12]}.parquet"
+
+    def stands_for(self, key: str) -> bool:
+        """Whether the shard need not be done again for inputs of this fingerprint."""
+        return self.complete and self.fingerprint == key
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A shard that a task run committed, or found committed.
+
+    Attributes:
+        rejects: of the rows that it rejected just now.
+    """
+
+    receipt: Receipt
+    reused: bool
+    rejects: Sequence[Reject] = ()
+
+
+COMMITS: ContextVar[list[Commit] | None] = ContextVar("COMMITS", default=None)
+"""Of the task run under way, for whoever tells of it; None where nobody does."""
+
+
+def _tell(commit: Commit) -> None:
+    if (commits := COMMITS.get()) is not None:
+        commits.append(commit)
 
 
 @dataclass
@@ -71,74 +108,6 @@ class Outcome:
         )
 
 
-class Store:
-    """A folder on any fsspec filesystem.
-
-    Args:
-        url: a local path or an fsspec URL such as ``s3://bucket/prefix``.
-    """
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        try:
-            self.fs, self.root = fsspec.core.url_to_fs(url)
-        except (ValueError, ImportError) as error:
-            raise BadInput(f"store {url!r} cannot be opened: {error}. Use a folder or an fsspec URL") from error
-        self.is_local = "file" in (self.fs.protocol if isinstance(self.fs.protocol, tuple) else (self.fs.protocol,))
-
-    def path(self, *parts: str) -> str:
-        return "/".join([self.root.rstrip("/"), *parts])
-
-    def exists(self, *parts: str) -> bool:
-        return bool(self.fs.exists(self.path(*parts)))
-
-    def read(self, *parts: str) -> bytes:
-        return bytes(self.fs.cat_file(self.path(*parts)))
-
-    def write(self, data: bytes, *parts: str) -> None:
-        """Write a whole file, so that a reader sees all of it or nothing."""
-        target = self.path(*parts)
-        if not self.is_local:  # one put of an object store is atomic
-            self.fs.pipe_file(target, data)
-            return
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        temporary = f"{target}.{uuid.uuid4().hex}.tmp"
-        try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
-        finally:
-            if os.path.exists(temporary):
-                os.unlink(temporary)
-
-    def names(self, *parts: str) -> list[str]:
-        """File names in a folder, sorted; empty where there is none."""
-        folder = self.path(*parts)
-        self.fs.invalidate_cache(folder)
-        if not self.fs.isdir(folder):
-            return []
-        return sorted(os.path.basename(entry["name"]) for entry in self.fs.ls(folder, detail=True))
-
-    def remove(self, *parts: str) -> None:
-        if self.exists(*parts):
-            self.fs.rm(self.path(*parts), recursive=True)
-
-    def check_writable(self) -> None:
-        """Raises:
-        BadInput: nothing can be written here.
-        """
-        probe = f".probe-{uuid.uuid4().hex}"
-        try:
-            self.write(b"", probe)
-            self.remove(probe)
-        except Exception as error:
-            raise BadInput(
-                f"store {self.url!r} is not writable: {error}. Give another with --set store=… or mend its permissions"
-            ) from error
-
-
 def to_table(rows: Iterable[BaseModel] | pa.Table, model: type[BaseModel]) -> pa.Table:
     if isinstance(rows, pa.Table):
         return rows.cast(arrow_schema(model))
@@ -157,16 +126,10 @@ class Stage:
     def __init__(self, store: Store, run: str, name: str) -> None:
         self.store, self.run, self.name = store, run, name
 
-    def done(self, shard: str, key: str | None = None) -> Receipt | None:
-        """The receipt of a finished shard; None where it is missing.
-
-        Args:
-            key: None too where it was made from other inputs, or where a teacher may now answer what it did not.
-        """
-        if not self.store.exists(self.run, self.name, "receipts", f"{shard}.json"):
-            return None
-        receipt = Receipt.model_validate_json(self.store.read(self.run, self.name, "receipts", f"{shard}.json"))
-        return receipt if key is None or (key == receipt.fingerprint and receipt.complete) else None
+    def done(self, shard: str) -> Receipt | None:
+        """The receipt of a finished shard; None where it is missing."""
+        data = self.store.find(self.run, self.name, "receipts", f"{shard}.json")
+        return Receipt.model_validate_json(data) if data is not None else None
 
     def run_shard(
         self,
@@ -191,8 +154,30 @@ class Stage:
             self.name,
             [part.content if isinstance(part, Receipt) else part_value(part) for part in depends_on],
         )
-        if receipt := self.done(shard, key):
-            return receipt
+        before = self.done(shard)
+        is_done = before is not None and before.stands_for(key) and self.store.exists(self.run, self.name, before.file)
+        if plan := plan_in_the_making():
+            if before and is_done:
+                plan.keep(self.name)
+                return before
+            return _receipt_of(self.name, shard, key, plan.redo(self.name, work))
+        if before and is_done:
+            metrics.SHARDS.add(1, {"stage": self.name, "outcome": "reused"})
+            _tell(Commit(before, reused=True))
+            return before
+        with metrics.UNDER_WAY.shard(self.name):
+            receipt = self._do(shard, model, key, work, before)
+        metrics.count_rows(self.name, receipt.rows_in, receipt.rows_out, receipt.reasons)
+        return receipt
+
+    def _do(
+        self, shard: str, model: type[BaseModel], key: str, work: Callable[[], Outcome], before: Receipt | None
+    ) -> Receipt:
+        """Do a shard's work and commit it.
+
+        Args:
+            before: the shard as it was done of other inputs.
+        """
         outcome = work()
         if outcome.rows_in != len(outcome.rows) + len(outcome.rejects):
             raise AssertionError(
@@ -201,49 +186,64 @@ class Stage:
             )
         rows = parquet_bytes(to_table(outcome.rows, model))
         rejects = parquet_bytes(to_table(outcome.rejects, Reject))
-        self.store.write(rejects, self.run, self.name, "rejects", f"{shard}.parquet")
-        self.store.write(rows, self.run, self.name, f"{shard}.parquet")
-        receipt = Receipt(
-            stage=self.name,
-            name=shard,
-            fingerprint=key,
-            content=hashlib.sha256(rows + rejects).hexdigest(),
-            rows_in=outcome.rows_in,
-            rows_out=len(outcome.rows),
-            rejected=len(outcome.rejects),
-            reasons=dict(sorted(Counter(reject.reason.value for reject in outcome.rejects).items())),
-            complete=not any(reject.reason in NOT_ASKED for reject in outcome.rejects),
-        )
+        receipt = _receipt_of(self.name, shard, key, outcome, rows + rejects)
+        if before:  # a run that stops before the stage is finished must leave no manifest of the earlier rows
+            self.store.remove(self.run, self.name, "manifest.json")
+        self.store.write(rejects, self.run, self.name, "rejects", receipt.file)
+        self.store.write(rows, self.run, self.name, receipt.file)
         self.store.write(receipt.model_dump_json(indent=1).encode(), self.run, self.name, "receipts", f"{shard}.json")
+        if before and before.file != receipt.file:
+            self.store.remove(self.run, self.name, before.file)
+            self.store.remove(self.run, self.name, "rejects", before.file)
+        _tell(Commit(receipt, reused=False, rejects=outcome.rejects))
         return receipt
 
-    def table(self, shard: str, columns: list[str] | None = None) -> pa.Table:
-        with self.store.fs.open(self.store.path(self.run, self.name, f"{shard}.parquet"), "rb") as file:
-            return pq.read_table(file, columns=columns)
+    def table(self, shard: str | Receipt, columns: list[str] | None = None) -> pa.Table:
+        """The rows of a finished shard. With its receipt at hand one request less is made.
 
-    def columns(self, shard: str) -> list[str]:
+        Raises:
+            BadInput: there is no such shard.
+        """
+        return _table(self.store.read(self.run, self.name, self._file(shard)), columns)
+
+    def columns(self, shard: str | Receipt) -> list[str]:
         """Names of a shard's columns."""
-        with self.store.fs.open(self.store.path(self.run, self.name, f"{shard}.parquet"), "rb") as file:
+        with self.store.open(self.run, self.name, self._file(shard)) as file:
             return list(pq.read_schema(file).names)
 
-    def rows(self, shard: str, model: type[R]) -> list[R]:
+    def rows(self, shard: str | Receipt, model: type[R]) -> list[R]:
         return [model.model_validate(row) for row in self.table(shard).to_pylist()]
 
-    def rejects(self, shard: str) -> list[Reject]:
-        data = self.store.read(self.run, self.name, "rejects", f"{shard}.parquet")
-        return [Reject.model_validate(row) for row in pq.read_table(io.BytesIO(data)).to_pylist()]
+    def rejected(self, shard: str | Receipt, columns: list[str] | None = None) -> pa.Table:
+        """The rejects of a finished shard, as a table."""
+        data = self.store.read(self.run, self.name, "rejects", self._file(shard))
+        return _table(data, columns)
+
+    def rejects(self, shard: str | Receipt) -> list[Reject]:
+        return [Reject.model_validate(row) for row in self.rejected(shard).to_pylist()]
+
+    def _file(self, shard: str | Receipt) -> str:
+        receipt = self.done(shard) if isinstance(shard, str) else shard
+        if receipt is None:
+            raise BadInput(
+                f"run {self.run!r} has no finished shard {shard!r} of stage {self.name!r} in {self.store.url!r}. Run "
+                f"the stages before it first, or the whole build with `kodforge run`"
+            )
+        return receipt.file
 
     def shards(self) -> list[str]:
         """Names of the finished shards, in order."""
         return [name.removesuffix(".json") for name in self.store.names(self.run, self.name, "receipts")]
 
     def finish(self, receipts: Sequence[Receipt], config: str) -> None:
-        """Remove shards of an earlier, larger run and write the stage's manifest."""
-        current = {receipt.name for receipt in receipts}
-        for stale in set(self.shards()) - current:
+        """Write the stage's manifest; remove shards of an earlier, larger run, and files without a receipt."""
+        for stale in set(self.shards()) - {receipt.name for receipt in receipts}:
             self.store.remove(self.run, self.name, "receipts", f"{stale}.json")
-            self.store.remove(self.run, self.name, f"{stale}.parquet")
-            self.store.remove(self.run, self.name, "rejects", f"{stale}.parquet")
+        files = {receipt.file for receipt in receipts}
+        for folder in ((self.run, self.name), (self.run, self.name, "rejects")):
+            for name in self.store.names(*folder):
+                if name.endswith((".parquet", TEMPORARY)) and name not in files:
+                    self.store.remove(*folder, name)
         reasons: Counter[str] = Counter()
         for receipt in receipts:
             reasons.update(receipt.reasons)
@@ -261,10 +261,41 @@ class Stage:
 
     def manifest(self) -> dict[str, Any] | None:
         """The stage's manifest; None before the stage has finished."""
-        if not self.store.exists(self.run, self.name, "manifest.json"):
-            return None
-        loaded: dict[str, Any] = json.loads(self.store.read(self.run, self.name, "manifest.json"))
+        data = self.store.find(self.run, self.name, "manifest.json")
+        loaded: dict[str, Any] | None = json.loads(data) if data is not None else None
         return loaded
+
+
+def _table(data: bytes, columns: Sequence[str] | None) -> pa.Table:
+    """The table of a Parquet file; of a column ``a.b`` the field is named ``b``.
+
+    It is read in this thread: one of Arrow's own may still hold some of the bytes when the program ends, and abort it.
+    """
+    wanted = None if columns is None else list(columns)
+    table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(columns=wanted, use_threads=False)
+    if wanted is None:
+        return table
+    names = [path.rpartition(".")[2] for path in wanted]
+    return pa.Table.from_arrays([_column(table, path) for path in wanted], names)
+
+
+def _column(table: pa.Table, path: str) -> pa.ChunkedArray[Any]:
+    name, *fields = path.split(".")
+    return pc.struct_field(table[name], fields) if fields else table[name]
+
+
+def _receipt_of(stage: str, shard: str, key: str, outcome: Outcome, content: bytes = b"") -> Receipt:
+    return Receipt(
+        stage=stage,
+        name=shard,
+        fingerprint=key,
+        content=hashlib.sha256(content).hexdigest(),
+        rows_in=outcome.rows_in,
+        rows_out=len(outcome.rows),
+        rejected=len(outcome.rejects),
+        reasons=dict(sorted(Counter(reject.reason.value for reject in outcome.rejects).items())),
+        complete=not any(reject.reason in NOT_ASKED for reject in outcome.rejects),
+    )
 
 
 def part_value(part: Any) -> Any:

@@ -25,6 +25,26 @@ class SandboxUnavailable(KodforgeError):
     """The sandbox itself failed; this says nothing about the pair. Prefect retries the shard."""
 
 
+class AnswersUnavailable(KodforgeError):
+    """The database of the teachers' answers cannot be reached for the moment. Prefect retries the shard."""
+
+
+class RunBusy(KodforgeError):
+    """Another flow run writes the same run. Starting this one again when that one is done goes on."""
+
+
+class StoreUnavailable(KodforgeError):
+    """The store cannot be reached or fails for the moment. Prefect retries the shard."""
+
+
+class StoreFull(KodforgeError):
+    """A disk or a quota is full. Once there is space, running it again goes on."""
+
+
+class TargetsMissed(KodforgeError):
+    """Some numbers are not what the config wants them to be. The run itself is finished, and its release stands."""
+
+
 def retryable(error: BaseException) -> bool:
     """Whether running the same shard again can help."""
-    return not isinstance(error, BadInput | TeacherMisconfigured | TeacherStopped)
+    return not isinstance(error, BadInput | TeacherMisconfigured | TeacherStopped | StoreFull | RunBusy)

@@ -7,9 +7,11 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from tasks.artifacts import Receipt, Stage, Store
+from tasks.artifacts import Receipt, Stage
 from tasks.errors import BadInput
-from tasks.settings import Budget, BuildConfig, Endpoint, Role, Teachers, fingerprint
+from tasks.planning import plan_in_the_making
+from tasks.settings import Budget, BuildConfig, Endpoint, Role, Storage, Teachers, fingerprint
+from tasks.store import Store
 
 
 class StageName(StrEnum):
@@ -67,7 +69,7 @@ class Run(BaseModel):
 
     @property
     def store(self) -> Store:
-        return Store(self.config.store)
+        return Store.of(self.config)
 
     @property
     def cache_path(self) -> str:
@@ -105,7 +107,9 @@ class Run(BaseModel):
         return [Receipt.model_validate(shard) for shard in manifest["shards"]]
 
     def finish(self, name: StageName, receipts: list[Receipt]) -> None:
-        self.stage(name).finish(receipts, config_fingerprint(self.config))
+        """Write the manifest of a stage."""
+        if plan_in_the_making() is None:
+            self.stage(name).finish(receipts, config_fingerprint(self.config))
 
 
 class Stored(Protocol):
@@ -114,22 +118,25 @@ class Stored(Protocol):
     @property
     def store(self) -> str: ...
     @property
+    def storage(self) -> Storage: ...
+    @property
     def cache(self) -> str: ...
 
 
 def answers_path(config: Stored) -> str:
-    """The SQLite file with the teachers' answers.
+    """Where the teachers' answers are, as ``open_cache`` takes it: a SQLite file, or a PostgreSQL database.
 
     Raises:
-        BadInput: the store is remote and no local file was named.
+        BadInput: the store is remote and no other place was named.
     """
     if config.cache:
         return config.cache
-    store = Store(config.store)
+    store = Store.of(config)
     if not store.is_local:
         raise BadInput(
-            f"the teachers' answers need a local file, and store {config.store!r} is remote. "
-            f"Name one: --set cache=/path/answers.sqlite"
+            f"the teachers' answers need a place of their own, as store {config.store!r} is remote. Name a local file "
+            f"(--set cache=/path/answers.sqlite), or a database that all hosts reach "
+            f"(--set cache=postgresql://user@host/database)"
         )
     return store.path("answers.sqlite")
 
@@ -163,13 +170,20 @@ def shareable_config(config: BuildConfig) -> dict[str, object]:
         mode="json",
         exclude={
             "store": True,
+            "storage": True,
             "cache": True,
+            "date": True,
+            "busy_wait_s": True,
             "shards_in_flight": True,
             "engine": True,
             "budget": True,
             "kpis": True,
             "release": {"path", "keep", "hub"},
-            "curation": {"decontamination": {"benchmarks": {"__all__": {"path"}}}, "drift": {"against"}},
+            "curation": {
+                "decontamination": {"benchmarks": {"__all__": {"path"}}},
+                "drift": {"against"},
+                "review": True,
+            },
             "sandbox": {"slots", "image", "recycle_after"},
             "teachers": {**{role.value: _PRIVATE for role in Role}, "reasoners": {"__all__": _PRIVATE}},
             "subsets": {name: {"seeds": {"path"}} for name in config.subsets},

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from tasks.errors import BadInput, KodforgeError
 from tasks.files import parquet_rows
+from tasks.filesystems import use_options
 
 EMBEDDED = "embedded:"
 """Prefix of a path that stands for a file of seeds written for this project."""
@@ -133,6 +134,7 @@ def open_table(path: str) -> Table:
             raise BadInput(f"there are no embedded seeds {file.stem!r}. Give a file of yours")
         return Table("kodforge", "", (str(file),), fsspec.filesystem("file"), shown=path)
     known = f"{', '.join(ENDINGS)}, each also with {', '.join(_PACKED)}"
+    use_options("")
     try:
         fs, root = fsspec.core.url_to_fs(path)
         origin, version = _on_hub(fs, root) or (PurePosixPath(root).name, "")

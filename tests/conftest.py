@@ -17,6 +17,7 @@ from tasks.settings import Backend, Sandbox
 # reads it once, when a test module imports it; what this file imports does not.
 _PREFECT_HOME = tempfile.TemporaryDirectory(prefix="kodforge-prefect-", ignore_cleanup_errors=True)
 os.environ["PREFECT_HOME"] = _PREFECT_HOME.name
+os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")  # as the console command has it
 
 LIMITS = {"slots": 2, "wall_s": 3, "memory_mb": 256, "output_kb": 64, "disk_mb": 16, "processes": 32}
 

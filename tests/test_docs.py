@@ -5,29 +5,28 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from string import Template
 
 import pytest
 import typer
 
+from docs.builder import commands as reference
 from flows.cli import app
 from flows.options import load_config
 from tasks.models import Lineage, Metadata, ReleaseRow
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 def commands() -> list[list[str]]:
-    """The kodforge commands of all bash blocks, as argument lists."""
+    """The kodforge commands of all bash blocks, the examples of the reference too, as argument lists."""
     found = []
-    for page in PAGES:
-        for block in re.findall(r"```bash\n(.*?)```", page.read_text(), re.DOTALL):
-            for line in block.replace("\\\n", " ").splitlines():
-                words = shlex.split(line, comments=True)
-                while words and re.match(r"^[A-Z_0-9]+=", words[0]):
-                    words = words[1:]
-                if words and words[0] == "kodforge":
-                    found.append(words[1:])
+    for page in [*(page.read_text() for page in PAGES), *reference.pages().values()]:
+        text = Template(page.replace("\\\n", " ")).safe_substitute(PROFILE="demo", RUN="demo")
+        for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+            lines = re.findall(r"^\s*(?:[A-Z_0-9]+=\S* )*kodforge (.*)$", block, re.MULTILINE)
+            found += [shlex.split(line, comments=True) for line in lines]
     return found
 
 
@@ -43,10 +42,10 @@ def test_command_of_the_docs_parses_and_its_config_is_valid(arguments, tmp_path,
 
 
 def test_there_are_commands_to_check():
-    assert len(commands()) > 15
+    assert len(commands()) > 150
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
         if not target.startswith("http"):
@@ -64,3 +63,8 @@ def test_layout_in_the_architecture_page_is_the_tree():
     text = (ROOT / "docs" / "architecture.md").read_text()
     for name in re.findall(r"^  ([a-z_]+(?:\.py|/))", text, re.MULTILINE):
         assert (ROOT / "flows" / name).exists() or (ROOT / "tasks" / name).exists(), name
+
+
+def test_readme_is_read_in_three_minutes():
+    words = re.sub(r"```.*?```|\]\(.*?\)|<!--.*?-->|[|*#`\[]", " ", (ROOT / "README.md").read_text(), flags=re.DOTALL)
+    assert len(words.split()) < 3 * 220

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tasks.run import Purpose
 from tasks.settings import Endpoint, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest
 
@@ -32,7 +32,7 @@ def measure(url: str, count: int, in_flight: int) -> dict[str, float]:
     """Ask for the warm-up, then for the count."""
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(base_url=url, model="m", max_in_flight=in_flight)
-        client = TeacherClient(endpoint, ResponseCache(str(Path(folder) / "answers.sqlite")))
+        client = TeacherClient(endpoint, open_cache(str(Path(folder) / "answers.sqlite")))
         purpose = Purpose(run="r", stage="s")
         client.ask_all([request(-number) for number in range(1, WARM_UP + 1)], purpose)
         requests = [request(number) for number in range(count)]

@@ -1,1 +1,1 @@
-"""What the console command does around a flow, a module for each subcommand."""
+"""The subcommands of the console command: each reads arguments, calls a flow or a function, shows the result."""

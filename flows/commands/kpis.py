@@ -1,4 +1,4 @@
-"""``kodforge kpis`` and ``kodforge feedback``."""
+"""``kodforge kpis``, ``kodforge report`` and ``kodforge feedback``."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ def kpis(
     from flows.kpis import show_kpis  # noqa: PLC0415 - Prefect takes two seconds to import
 
     show_kpis(load_config(profile, set_), runs or [], json, report, Console())
+
+
+def report(
+    runs: Annotated[list[str] | None, typer.Argument(help="Finished runs of one store; default: run.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="HTML file for the report of one run. Default: report.html in the run's folder."),
+    ] = None,
+    profile: Profile = "demo",
+    set_: Sets = [],  # noqa: B006
+) -> None:
+    """Write a run's report, one HTML file that opens anywhere: funnel, pass@k, difficulty, tests, cost, map, samples.
+
+    A build writes its own at its end; this writes it again, with the runs that came before it in the store.
+
+    Example: kodforge report --profile demo --out report.html
+    """
+    from flows.report import show_report  # noqa: PLC0415
+
+    show_report(load_config(profile, set_), runs or [], out, Console())
 
 
 def feedback(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator
 
-from tasks.artifacts import Outcome, Stage, Store, batches
+from tasks.artifacts import Outcome, Stage, batches
 from tasks.auditing.pairs import Group, check_groups, read_groups
 from tasks.errors import BadInput
 from tasks.execution.crosscheck import Entry, entrants, matrices
@@ -35,6 +35,7 @@ from tasks.models import (
     Verdict,
 )
 from tasks.settings import Gates, Mending, Rigour, Sandbox, Section, Verification
+from tasks.store import Store
 
 PART = 100
 _NOBODY = Call(response_id="", model="", template="", sampling="{}", prompt_tokens=0, completion_tokens=0)

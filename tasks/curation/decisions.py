@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +17,7 @@ from tasks.models import (
     Split,
     Triplet,
 )
+from tasks.reviews import NO_REVIEWS, Decision, Review, Reviews, is_doubt
 
 _DUPLICATE_REASONS = {
     "exact": RejectReason.EXACT_DUPLICATE,
@@ -38,7 +39,7 @@ class Doubt:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What becomes of a row. ``reason`` is None where it stays."""
+    """What becomes of a row. ``reason`` is None where it stays; ``evidence`` then says who accepted it, if anybody."""
 
     reason: RejectReason | None
     evidence: str
@@ -51,19 +52,48 @@ class Judgement:
         return "use_with_caution" if self.doubts else "train"
 
 
-def judge(duplicate: DuplicateDecision, found: Examination) -> Judgement:
+def judge(duplicate: DuplicateDecision, found: Examination, review: Review | None = None) -> Judgement:
     """A duplicate goes, and so does what is contaminated or unsafe by the config's bounds; a doubt is told.
 
     A representative is doubted where a row that it stands for is rejected for what it shares with a benchmark.
+
+    Args:
+        review: what somebody decided on the row. A row that is accepted is kept whatever it is alike or holds, but not
+            if it is contaminated.
     """
+    if review and review.decision is Decision.REJECT:
+        return Judgement(RejectReason.REVIEWED, review.told)
+    objections = list(_objections(duplicate, found))
+    if review is None:
+        if objections:
+            return Judgement(*objections[0])
+        return Judgement(None, "", _doubts(duplicate, found))
+    for reason, evidence in objections:
+        if reason is RejectReason.CONTAMINATED:
+            return Judgement(reason, evidence)
+    return Judgement(None, accepted_over(review, [*(told for _, told in objections), *_told(duplicate, found)]))
+
+
+def accepted_over(review: Review, objections: Sequence[str]) -> str:
+    """What is told of a row that somebody accepted."""
+    return review.told + (f" (over {'; '.join(objections)})" if objections else "")
+
+
+def _objections(duplicate: DuplicateDecision, found: Examination) -> Iterator[tuple[RejectReason, str]]:
+    """All that rejects a row, the first being what is told of it."""
     if duplicate.kind:
-        return Judgement(_DUPLICATE_REASONS[duplicate.kind], _alike(duplicate))
-    for hit in found.hits:
-        if hit.outcome == "rejected":
-            return Judgement(RejectReason.CONTAMINATED, told_hit(hit))
+        yield _DUPLICATE_REASONS[duplicate.kind], _alike(duplicate)
+    yield from ((RejectReason.CONTAMINATED, told_hit(hit)) for hit in found.hits if hit.outcome == "rejected")
     for finding in found.content:
         if finding.outcome == "rejected":
-            return Judgement(RejectReason.UNSAFE_CONTENT, told_finding(finding))
+            yield RejectReason.UNSAFE_CONTENT, told_finding(finding)
+
+
+def _told(duplicate: DuplicateDecision, found: Examination) -> list[str]:
+    return [doubt.told for doubt in _doubts(duplicate, found)]
+
+
+def _doubts(duplicate: DuplicateDecision, found: Examination) -> tuple[Doubt, ...]:
     doubts = [
         Doubt("benchmark_overlap", f"benchmark overlap: {told_hit(hit)}")
         for hit in found.hits
@@ -73,7 +103,7 @@ def judge(duplicate: DuplicateDecision, found: Examination) -> Judgement:
         told = f"duplicates of it are contaminated: {', '.join(duplicate.contaminated[:_NAMED])}"
         doubts.append(Doubt("contaminated_duplicate", told))
     doubts += [Doubt(one.rule, told_finding(one)) for one in found.content if one.outcome == "caution"]
-    return Judgement(None, "", tuple(doubts))
+    return tuple(doubts)
 
 
 def told_hit(hit: BenchmarkHit) -> str:
@@ -100,21 +130,28 @@ def curate(
     found: Sequence[Examination],
     refused: Mapping[str, str],
     excludes: bool,
+    reviews: Reviews = NO_REVIEWS,
 ) -> list[ReleaseRow | Reject]:
     """One decision per triplet, in order; the three sequences belong together row by row.
 
     Args:
         refused: licences that the release's policy does not let out, and why.
         excludes: whether their rows are rejected; else they go to ``use_with_caution``.
+        reviews: what somebody decided on some of them.
     """
-    rows = zip(triplets, duplicates, found, strict=True)
-    return [_decide(row, duplicate, one, refused.get(row.licence, ""), excludes) for row, duplicate, one in rows]
+    return [
+        _decide(row, duplicate, one, refused.get(row.licence, ""), excludes, reviews.get(row.question_id))
+        for row, duplicate, one in zip(triplets, duplicates, found, strict=True)
+    ]
 
 
-def curate_again(row: ReleaseRow, found: Examination) -> ReleaseRow | Reject:
+def curate_again(row: ReleaseRow, found: Examination, review: Review | None = None) -> ReleaseRow | Reject:
     """A decision on a row that was told in another style: its own text may hold what that it was made of did not.
 
     It has the doubts of the row that it was made of, and those that its own text gives.
+
+    Args:
+        review: what somebody decided on it in this style.
     """
     alone = DuplicateDecision(
         question_id=row.question_id,
@@ -127,19 +164,26 @@ def curate_again(row: ReleaseRow, found: Examination) -> ReleaseRow | Reject:
         duplicates=[],
         contaminated=[],
     )
-    decided = _decide(row, alone, found, "", excludes=False)
+    decided = _decide(row, alone, found, "", excludes=False, review=review)
     if isinstance(decided, Reject):
         return decided
+    if review:
+        return decided.model_copy(update={"group": row.group})
     own = decided.filter_reason if decided.filter_reason != row.filter_reason else ""
-    doubts = [reason for reason in (row.filter_reason, own) if reason]
-    split = Split.USE_WITH_CAUTION if doubts else row.split
-    return decided.model_copy(update={"split": split, "filter_reason": "; ".join(doubts), "group": row.group})
+    reasons = [reason for reason in (row.filter_reason, own) if reason]
+    split = Split.USE_WITH_CAUTION if any(map(is_doubt, reasons)) else row.split
+    return decided.model_copy(update={"split": split, "filter_reason": "; ".join(reasons), "group": row.group})
 
 
 def _decide(
-    row: Triplet, duplicate: DuplicateDecision, found: Examination, objection: str, excludes: bool
+    row: Triplet,
+    duplicate: DuplicateDecision,
+    found: Examination,
+    objection: str,
+    excludes: bool,
+    review: Review | None = None,
 ) -> ReleaseRow | Reject:
-    judgement = judge(duplicate, found)
+    judgement = judge(duplicate, found, review)
     if objection and excludes and judgement.reason is None:
         judgement = Judgement(RejectReason.LICENCE_REFUSED, objection)
     if judgement.reason:
@@ -150,9 +194,15 @@ def _decide(
             evidence=judgement.evidence,
             response_id=row.lineage.question_call.response_id,
         )
-    doubts = [doubt.told for doubt in judgement.doubts]
-    doubts += [f"{one.check} {one.value:.2f}: {one.why}" for one in row.quality if one.outcome == "caution"]
-    doubts += [objection] if objection else []
+    weak = [f"{one.check} {one.value:.2f}: {one.why}" for one in row.quality if one.outcome == "caution"]
+    # A review may overrule a doubt, but not give a licence.
+    doubts = [objection] if objection else []
+    if review is None:
+        doubts = [*(doubt.told for doubt in judgement.doubts), *weak, *doubts]
+        told = doubts
+    else:
+        overruled = [why for _, why in _objections(duplicate, found)] + _told(duplicate, found) + weak
+        told = [*doubts, accepted_over(review, overruled)]
     top = found.hits[0] if found.hits else None
     return ReleaseRow(
         **{name: getattr(row, name) for name in Triplet.model_fields},
@@ -164,5 +214,5 @@ def _decide(
         content=found.content,
         labels=found.labels,
         duplicates=duplicate.duplicates,
-        filter_reason="; ".join(doubts),
+        filter_reason="; ".join(told),
     )

@@ -9,18 +9,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.arrow import values
 from tasks.artifacts import Outcome, Receipt, batches
 from tasks.curation.decisions import judge
+from tasks.curation.stage import decided_among
 from tasks.errors import BadInput
 from tasks.files import check_suffix, read_rows, row_writer
 from tasks.models import BenchmarkHit, ContentFinding, CorpusRow, DuplicateDecision, Examination, Row
+from tasks.reviews import NO_REVIEWS, Review, Reviews, holding, of_inputs
 from tasks.run import Run, StageName
 from tasks.settings import Axis, Mix
-from tasks.shards import RETRIES, report
+from tasks.shards import shard_task
 
 PART_ROWS = 20_000
 _TEXTS = ("solution", "test", "subset", "licence")
@@ -101,7 +100,7 @@ def corpus_rows(path: Path) -> Iterator[CorpusRow]:
         raise BadInput(f"{path} has no rows. {_COLUMNS}")
 
 
-@task(task_run_name="read {path}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("read {path}")
 def read_file(run: Run, path: Path) -> list[Receipt]:
     """Check the user's file and cut it into shards.
 
@@ -121,17 +120,24 @@ def read_file(run: Run, path: Path) -> list[Receipt]:
     return receipts
 
 
-@task(task_run_name="decide {part.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("decide {part.name}")
 def decide_part(
-    run: Run, part: Receipt, examinations: Receipt, duplicates: Receipt, refused: dict[str, str]
+    run: Run,
+    part: Receipt,
+    examinations: Receipt,
+    duplicates: Receipt,
+    refused: dict[str, str],
+    reviews: Reviews = NO_REVIEWS,
 ) -> Receipt:
     """Decide on one shard of the user's rows. Their licences matter to who publishes them, and are not looked at."""
     assert not refused
+    mine = decided_among(run, StageName.ROWS, part, reviews)
+    decided = holding(mine)
 
     def work() -> Outcome:
         return Outcome.of(
             [
-                decision_of(duplicate, found, quality[0])
+                decision_of(duplicate, found, quality[0], decided.get(found.id))
                 for duplicate, found, quality in zip(
                     run.stage(StageName.DUPLICATES).rows(duplicates.name, DuplicateDecision),
                     run.stage(StageName.EXAMINATIONS).rows(examinations.name, Examination),
@@ -141,13 +147,15 @@ def decide_part(
             ]
         )
 
-    depends_on = [part, examinations, duplicates]
-    return report(run.stage(StageName.CURATED).run_shard(part.name, CurationDecision, depends_on, work))
+    depends_on = [part, examinations, duplicates, *of_inputs(mine)]
+    return run.stage(StageName.CURATED).run_shard(part.name, CurationDecision, depends_on, work)
 
 
-def decision_of(duplicate: DuplicateDecision, found: Examination, quality: float) -> CurationDecision:
+def decision_of(
+    duplicate: DuplicateDecision, found: Examination, quality: float, review: Review | None = None
+) -> CurationDecision:
     """What becomes of a row, as ``kodforge curate`` tells it."""
-    judgement = judge(duplicate, found)
+    judgement = judge(duplicate, found, review)
     top = found.hits[0] if found.hits else None
     doubt = judgement.doubts[0].kind if judgement.doubts else ""
     return CurationDecision(

@@ -12,13 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.arrow import values
-from tasks.artifacts import Receipt, Store
+from tasks.artifacts import Receipt
 from tasks.curation.dedup.signed import vectors_of
 from tasks.curation.diversity.drift import DriftReport, drift
 from tasks.curation.diversity.measures import Accumulator
@@ -28,7 +26,8 @@ from tasks.errors import BadInput
 from tasks.models import Labels
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
-from tasks.shards import RETRIES
+from tasks.shards import shard_task
+from tasks.store import Store
 
 NAME = "curation.json"
 _LARGEST = 5
@@ -132,7 +131,7 @@ def write_report(found: CurationReport, path: Path) -> None:
 
 def report_of(config: BuildConfig) -> CurationReport | None:
     """The report of a run; None where curation has not finished."""
-    store = Store(config.store)
+    store = Store.of(config)
     if not store.exists(config.run, NAME):
         return None
     return CurationReport.model_validate_json(store.read(config.run, NAME))
@@ -168,7 +167,7 @@ def earlier_diversity(config: BuildConfig) -> DiversityReport | None:
         ) from error
 
 
-@task(task_run_name="report on curation", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("report on curation")
 def report_curation(
     run: Run, source: StageName, places: Sequence[tuple[Receipt, Receipt, int]], final: Sequence[Receipt]
 ) -> CurationReport:

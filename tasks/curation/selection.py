@@ -8,8 +8,6 @@ from functools import cache
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.arrow import values
@@ -19,7 +17,7 @@ from tasks.curation.diversity.mix import choose
 from tasks.curation.files import CurationDecision
 from tasks.models import Labels, Reject, RejectReason, ReleaseRow, Split
 from tasks.run import Run, StageName
-from tasks.shards import RETRIES
+from tasks.shards import shard_task
 
 MIX = "mix.md"
 _OF_RELEASE = ["question_id", "subset", "style", "gpt_difficulty", "labels", "split", *QUALITY]
@@ -55,9 +53,14 @@ def _candidates(stage: Stage, source: StageName, curated: Sequence[Receipt]) -> 
     return every
 
 
-@task(task_run_name="select rows", cache_policy=NO_CACHE, **RETRIES)
-def select_rows(run: Run, source: StageName, curated: Sequence[Receipt]) -> list[Receipt]:
+@shard_task("select rows")
+def select_rows(
+    run: Run, source: StageName, curated: Sequence[Receipt], accepted: frozenset[str] = frozenset()
+) -> list[Receipt]:
     """Of the train rows those that meet the mix; rows in `use_with_caution` stay as they are.
+
+    Args:
+        accepted: ids of rows that somebody accepted: they are taken first, and stay even if there are too many of them.
 
     Raises:
         BadInput: the mix cannot be met, and is to stop then.
@@ -68,11 +71,13 @@ def select_rows(run: Run, source: StageName, curated: Sequence[Receipt]) -> list
     @cache
     def left_out() -> Mapping[str, str]:
         frame = _candidates(stage, source, curated)
+        if accepted:
+            frame.loc[frame["id"].isin(accepted), "quality"] += len(frame)
         choice = choose(frame, mix, run.config.seed)
         get_run_logger().info("mix: %s", choice.message)
         run.store.write(choice.to_markdown().encode(), run.config.run, MIX)
         ids = frame["id"].to_numpy()
-        return {str(ids[place]): why for place, why in choice.left_out}
+        return {name: why for place, why in choice.left_out if (name := str(ids[place])) not in accepted}
 
     receipts = []
     for part in curated:
@@ -83,7 +88,7 @@ def select_rows(run: Run, source: StageName, curated: Sequence[Receipt]) -> list
             decided = stage.rows(part.name, CurationDecision)
             return Outcome.of([_decided(row, left_out().get(row.id)) for row in decided])
 
-        depends_on = [mix, run.config.seed, part, *curated]
+        depends_on = [mix, run.config.seed, part, *curated, *([sorted(accepted)] if accepted else [])]
         model = ReleaseRow if source is StageName.TRIPLETS else CurationDecision
         receipts.append(run.stage(StageName.SELECTED).run_shard(part.name, model, depends_on, work))
     return receipts

@@ -6,9 +6,7 @@ import threading
 from collections.abc import Sequence
 from functools import cache, lru_cache
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
+from tasks.arrow import values
 from tasks.artifacts import Outcome, Receipt
 from tasks.curation.contamination import BenchmarkIndex, fingerprint_of, read_benchmarks
 from tasks.curation.content.scan import content_digest
@@ -23,9 +21,10 @@ from tasks.curation.texts import RowTexts
 from tasks.embedding.embedder import TextEmbedder
 from tasks.licences.decision import decide
 from tasks.models import DuplicateDecision, Examination, ReleaseRow, Triplet
+from tasks.reviews import NO_REVIEWS, Review, Reviews, among, holding, of_inputs
 from tasks.run import Run, StageName
 from tasks.settings import Decontamination
-from tasks.shards import RETRIES, report
+from tasks.shards import shard_task
 
 
 @lru_cache(maxsize=2)
@@ -59,7 +58,7 @@ def benchmark_fingerprint(run: Run) -> str:
     return fingerprint_of(read_benchmarks(rules.benchmarks), rules, embedder.key if embedder else "")
 
 
-@task(task_run_name="examine {block.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("examine {block.name}")
 def examine_block(
     run: Run, source: StageName, parts: Sequence[Receipt], block: Receipt, benchmarks: str
 ) -> list[Receipt]:
@@ -96,15 +95,22 @@ def examine_block(
     return receipts
 
 
-@task(task_run_name="curate {triplets.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("curate {triplets.name}")
 def curate_shard(
-    run: Run, triplets: Receipt, examinations: Receipt, duplicates: Receipt, refused: dict[str, str]
+    run: Run,
+    triplets: Receipt,
+    examinations: Receipt,
+    duplicates: Receipt,
+    refused: dict[str, str],
+    reviews: Reviews = NO_REVIEWS,
 ) -> Receipt:
     """Decide on one shard of triplets: train, use with caution, or out.
 
     Args:
         refused: licences that the policy does not let out, and why.
+        reviews: what somebody decided on some rows of the run.
     """
+    mine = decided_among(run, StageName.TRIPLETS, triplets, reviews)
     excludes = run.config.release.licensing.on_violation == "exclude"
 
     def work() -> Outcome:
@@ -115,21 +121,32 @@ def curate_shard(
                 run.stage(StageName.EXAMINATIONS).rows(examinations.name, Examination),
                 refused,
                 excludes,
+                holding(mine),
             )
         )
 
-    depends_on = [triplets, examinations, duplicates, refused, excludes]
-    return report(run.stage(StageName.CURATED).run_shard(triplets.name, ReleaseRow, depends_on, work))
+    depends_on = [triplets, examinations, duplicates, refused, excludes, *of_inputs(mine)]
+    return run.stage(StageName.CURATED).run_shard(triplets.name, ReleaseRow, depends_on, work)
 
 
-@task(task_run_name="curate {retold.name}", cache_policy=NO_CACHE, **RETRIES)
-def curate_retold(run: Run, retold: Receipt, benchmarks: str) -> Receipt:
+def decided_among(run: Run, stage: StageName, shard: Receipt, reviews: Reviews) -> list[Review]:
+    """What somebody decided on the rows of a shard; where nobody has decided anything, it is not read."""
+    if not reviews or not shard.rows_out:
+        return []
+    name = "id" if stage is StageName.ROWS else "question_id"
+    return among(reviews, values(run.stage(stage).table(shard, [name]), name))
+
+
+@shard_task("curate {retold.name}")
+def curate_retold(run: Run, retold: Receipt, benchmarks: str, reviews: Reviews = NO_REVIEWS) -> Receipt:
     """Decide on a shard of rows told in another style, by what their own text holds.
 
     Args:
         benchmarks: the fingerprint of what rows are compared with.
+        reviews: what somebody decided on some rows of the run.
     """
     rules = run.config.curation
+    mine = decided_among(run, StageName.RETOLD, retold, reviews)
 
     def work() -> Outcome:
         rows = run.stage(StageName.RETOLD).rows(retold.name, ReleaseRow)
@@ -137,10 +154,13 @@ def curate_retold(run: Run, retold: Receipt, benchmarks: str) -> Receipt:
         embedder = run_embedder(run)
         vectors = embedder.embed([row.question for row in rows]) if embedder and rows else None
         found = examine(texts, vectors, benchmark_index(run, benchmarks), rules.content)
-        return Outcome.of([curate_again(row, one) for row, one in zip(rows, found, strict=True)])
+        decided = holding(mine)
+        return Outcome.of(
+            [curate_again(row, one, decided.get(row.question_id)) for row, one in zip(rows, found, strict=True)]
+        )
 
-    depends_on = [retold, benchmarks, rules.content, content_digest(), label_digest()]
-    return report(run.stage(StageName.CONVERTED).run_shard(retold.name, ReleaseRow, depends_on, work))
+    depends_on = [retold, benchmarks, rules.content, content_digest(), label_digest(), *of_inputs(mine)]
+    return run.stage(StageName.CONVERTED).run_shard(retold.name, ReleaseRow, depends_on, work)
 
 
 def _cases(row: ReleaseRow) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.embedding.embedder import TextEmbedder
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.vectors import pack, unpack
 
 
@@ -24,7 +24,7 @@ class KeptEmbedder(TextEmbedder):
     """
 
     def __init__(self, answers: str, *identity: Any) -> None:
-        self._cache = ResponseCache(answers)
+        self._cache = open_cache(answers)
         self._identity = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
 
     @property

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from tasks.evaluation.sources import defined, surroundings
 from tasks.extraction.code import code_in
-from tasks.models import EvalAnswer, EvalItem, Reject, RejectReason, Style
-from tasks.settings import Asking, Endpoint, Evaluation
+from tasks.models import Asking, EvalAnswer, EvalItem, Reject, RejectReason, Style
+from tasks.settings import Endpoint, Evaluation
 from tasks.teachers.prompts import call_of, chat
 from tasks.teachers.replies import split_reasoning, unix
 from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, TeacherRequest

@@ -13,8 +13,7 @@ from tasks.evaluation.result import by_reason
 from tasks.evaluation.sources import defined
 from tasks.execution.pool import Look, SandboxPool
 from tasks.execution.stubs import stubs
-from tasks.models import EvalItem, Reject, Row, Style, Verdict
-from tasks.settings import Asking
+from tasks.models import Asking, EvalItem, Reject, Row, Style, Verdict
 from tasks.syntax import UNREADABLE
 
 _NOTHING = {"prints nothing": "pass\n"}

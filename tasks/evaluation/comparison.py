@@ -8,10 +8,10 @@ from statistics import fmean
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import BadInput
-from tasks.evaluation.estimator import pass_at_k
-from tasks.evaluation.result import EvaluationResult, ItemResult, digest_of
-from tasks.intervals import bootstrap_mean, sign_flip_p
+from tasks.evaluation.result import digest_of
+from tasks.intervals import bootstrap_mean, pass_at_k, sign_flip_p
 from tasks.models import EvalItem
+from tasks.models.scores import EvaluationResult, ItemResult
 
 LEVEL = 0.05
 _FEWEST = 2

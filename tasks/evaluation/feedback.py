@@ -15,8 +15,8 @@ from tasks.evaluation.checking import canonical_answer
 from tasks.evaluation.items import is_published
 from tasks.evaluation.result import JudgedShard, item_results
 from tasks.files import row_writer
-from tasks.models import EvalItem, EvalVerdict, Failure
-from tasks.settings import Asking, Evaluation
+from tasks.models import Asking, EvalItem, EvalVerdict, Failure
+from tasks.settings import Evaluation
 
 
 def check_feedback(evaluation: Evaluation, items: Sequence[EvalItem]) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from tasks.evaluation.checking import BenchmarkCheck
 from tasks.evaluation.comparison import Comparison, Difference
-from tasks.evaluation.estimator import Estimate
-from tasks.evaluation.result import EvaluationResult
+from tasks.models.scores import Estimate, EvaluationResult
 from tasks.syntax import printable
 from tasks.teachers.usage import dollars
 

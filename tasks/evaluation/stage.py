@@ -8,11 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel, ConfigDict
 
-from tasks.artifacts import Outcome, Receipt, Stage, Store, batches
+from tasks.artifacts import Outcome, Receipt, Stage, batches
 from tasks.evaluation.asking import read_answer, request
 from tasks.evaluation.checking import CheckedItem, check
 from tasks.evaluation.items import fed_back_ids, left_out, missing_libraries, read_items
@@ -25,7 +23,8 @@ from tasks.extraction.code import extraction_digest
 from tasks.models import EvalAnswer, EvalItem, EvalVerdict, Reject
 from tasks.run import Purpose, answers_path, wire_settings
 from tasks.settings import Endpoint, EvaluationConfig, fingerprint
-from tasks.shards import RETRIES, report
+from tasks.shards import SANDBOX, TEACHER, shard_task
+from tasks.store import Store
 from tasks.teachers.clients import shared_client
 
 ITEMS, ANSWERS, VERDICTS, CHECKS = "items", "answers", "verdicts", "checks"
@@ -43,7 +42,7 @@ class EvaluationRun(BaseModel):
 
     @property
     def store(self) -> Store:
-        return Store(self.config.store)
+        return Store.of(self.config)
 
     def stage(self, name: str) -> Stage:
         return Stage(self.store, f"{self.config.run}/{self.config.title}", name)
@@ -78,7 +77,7 @@ class EvaluationRun(BaseModel):
         return [row for shard in shards for row in self.stage(ITEMS).rejects(shard.name)]
 
 
-@task(task_run_name="read {run.config.evaluation.benchmark}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("read {run.config.evaluation.benchmark}")
 def write_items(run: EvaluationRun) -> list[Receipt]:
     """Read a benchmark into shards of items; those that cannot be judged here are rejects.
 
@@ -98,7 +97,7 @@ def write_items(run: EvaluationRun) -> list[Receipt]:
     return receipts
 
 
-@task(task_run_name="answer {items.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("answer {items.name}", TEACHER)
 def answer_items(run: EvaluationRun, items: Receipt) -> Receipt:
     """Ask the model for all samples of a shard of items.
 
@@ -123,10 +122,10 @@ def answer_items(run: EvaluationRun, items: Receipt) -> Receipt:
 
     asked = fingerprint([one.key(model) for one in requests])
     depends_on = [items, asked, wire_settings(model), list(config.evaluation.stop), extraction_digest()]
-    return report(run.stage(ANSWERS).run_shard(items.name, EvalAnswer, depends_on, work))
+    return run.stage(ANSWERS).run_shard(items.name, EvalAnswer, depends_on, work)
 
 
-@task(task_run_name="judge {answers.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("judge {answers.name}", SANDBOX)
 def judge_answers(run: EvaluationRun, items: Receipt, answers: Receipt) -> Receipt:
     """Run each answer of a shard under the tests of its item.
 
@@ -139,10 +138,10 @@ def judge_answers(run: EvaluationRun, items: Receipt, answers: Receipt) -> Recei
         given = run.stage(ANSWERS).rows(answers.name, EvalAnswer)
         return Outcome.of(judge(given, by_id, shared_pool(run.config.sandbox)))
 
-    return report(run.stage(VERDICTS).run_shard(answers.name, EvalVerdict, [items, answers, *run.box], work))
+    return run.stage(VERDICTS).run_shard(answers.name, EvalVerdict, [items, answers, *run.box], work)
 
 
-@task(task_run_name="check {items.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("check {items.name}", SANDBOX)
 def check_items(run: EvaluationRun, items: Receipt) -> Receipt:
     """Put the canonical solutions of a shard of items, and stubs of them, to the items' tests.
 
@@ -155,4 +154,4 @@ def check_items(run: EvaluationRun, items: Receipt) -> Receipt:
         return Outcome.of(check(rows, run.config.evaluation.asking, shared_pool(run.config.sandbox)))
 
     depends_on = [items, run.config.evaluation.asking.value, *run.box]
-    return report(run.stage(CHECKS).run_shard(items.name, CheckedItem, depends_on, work))
+    return run.stage(CHECKS).run_shard(items.name, CheckedItem, depends_on, work)

@@ -29,17 +29,22 @@ def _process_start(pid: int) -> str:
         return ""
 
 
+def _place() -> str:
+    """Where process ids mean the same: a host, and within it a container, which may have the host's name."""
+    return f"{socket.gethostname()}/{Path('/proc/self/ns/pid').stat().st_ino}"
+
+
 def _owner() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}:{_process_start(os.getpid())}"
+    return f"{_place()}:{os.getpid()}:{_process_start(os.getpid())}"
 
 
 def _is_alive(owner: str) -> bool:
-    host, pid, started = owner.rsplit(":", 2)
-    return host != socket.gethostname() or (pid.isdigit() and _process_start(int(pid)) == started)
+    place, pid, started = owner.rsplit(":", 2)
+    return place != _place() or (pid.isdigit() and _process_start(int(pid)) == started)
 
 
 def remove_orphans(client: Any) -> int:
-    """Remove containers, started or only created, whose owner on this host is gone; return how many."""
+    """Remove containers, started or only created, whose owner in this place is gone; return how many."""
     removed = 0
     for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
         if not _is_alive(container.labels[OWNER]):
@@ -137,7 +142,8 @@ def start_box(settings: Sandbox, flavour: Flavour) -> Box:
         container = client.containers.create(
             settings.image,
             [str(next_user(40_000, 60_000)), *flavour.preload],  # a remapped daemon has ids up to 65,535
-            stdin_open=True,
+            stdin_open=True,  # closed as its owner ends in any way, upon which the box ends and is removed
+            auto_remove=True,
             network_mode="none",
             read_only=True,
             tmpfs={"/work": f"{tmpfs},mode=755", "/tmp": f"{tmpfs},mode=1777"},  # noqa: S108 - inside the box

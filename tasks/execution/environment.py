@@ -72,6 +72,8 @@ def site_folder(python: str = _PYTHON, layers: tuple[str, ...] = ()) -> Path:
     with _locked(folder.with_suffix(".lock")):
         if folder.is_dir():
             return folder
+        for stale in folder.parent.glob(f"{folder.name}.*/"):  # of a process that was killed: the lock is ours
+            shutil.rmtree(stale, ignore_errors=True)
         partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
         try:
             # One after another: only the usual libraries have hashes, as a layer may come from an index of its own.

@@ -74,6 +74,11 @@ class Examination:
         """Top-level modules that the pair imports."""
         return _imports(self.pair.solution, self.pair.test)
 
+    @cached_property
+    def preload(self) -> tuple[str, ...]:
+        """Modules that its box should have loaded before, as they load slowly."""
+        return next((modules for names, modules in _SLOW_IMPORTS if names & self.imports), ())
+
     def judge(self, conditions: Conditions, coverage: bool = False) -> Judged:
         """Run the pair under conditions, and judge what it did.
 
@@ -158,7 +163,7 @@ class Examination:
         return found
 
     def _run(self, kind: Kind, case: Case) -> Evidence:
-        preload = next((modules for names, modules in _SLOW_IMPORTS if names & self.imports), ())
+        preload = self.preload
         if case.coverage:
             preload = (*preload, _MEASURE)
         if case.conditions.clock_s or case.conditions.hash_seed:  # one box for a re-run and for its hash seed alone

@@ -13,6 +13,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
+from tasks import metrics
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Box
 from tasks.execution.examination import Examination, Judged
@@ -24,6 +25,7 @@ from tasks.execution.slots import BoxKiller, Slots
 from tasks.execution.verdicts import judge
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox, TierChoice
+from tasks.timings import Waiting, waiting_for
 
 _IN_FLIGHT_PER_SLOT = 4
 
@@ -64,6 +66,12 @@ class SandboxPool:
         self._slots = Slots(settings, _canary)
         self.backend, self.image = self._slots.backend, self._slots.image
         self._threads = ThreadPoolExecutor(settings.slots, thread_name_prefix="sandbox")
+        self._queued, self._counting = 0, threading.Lock()
+        self._labels = {"backend": self.backend.value}
+        metrics.start_metrics()
+        metrics.SLOTS.watch(self._metered_slots)
+        metrics.BUSY.watch(self._metered_busy)
+        metrics.QUEUE.watch(self._metered_queue)
 
     def __enter__(self) -> SandboxPool:
         return self
@@ -81,15 +89,17 @@ class SandboxPool:
     def run_all(self, pairs: Sequence[Pair], look: Look = _LOOK) -> list[PairVerdict]:
         """Verdicts in the order of the pairs.
 
-        All are run once before the first is run again: each re-run takes boxes of its own, which are then started once
-        and not for every pair.
+        All are run once before the first is run again, those with the same modules to preload one after the other: each
+        re-run and each set of modules takes boxes of its own, which are then started once and not for every pair.
         """
         examinations = [self._examination(pair, look) for pair in pairs]
+        places = sorted(range(len(pairs)), key=lambda place: examinations[place].preload)
+        examinations = [examinations[place] for place in places]
         rows = list(self._stream(lambda each: self._first(each, look.coverage), examinations))
         for number in range(1, look.reruns + 1):
             again = partial(self._again, number)
             rows = list(self._stream(again, zip(examinations, rows, strict=True)))
-        return rows
+        return [row for _, row in sorted(zip(places, rows, strict=True), key=lambda one: one[0])]
 
     def run_each(self, jobs: Iterable[tuple[Pair, Look]]) -> Iterator[PairVerdict]:
         """Verdicts in the order of the pairs, with a few pairs per slot in memory at a time.
@@ -111,19 +121,50 @@ class SandboxPool:
         try:
             while True:
                 room = self.settings.slots * _IN_FLIGHT_PER_SLOT - len(waiting)
-                waiting.extend(self._threads.submit(work, item) for item in itertools.islice(source, room))
+                waiting.extend(self._submit(work, item) for item in itertools.islice(source, room))
                 if not waiting:
                     return
-                yield waiting.popleft().result()
+                with waiting_for(Waiting.SANDBOX):
+                    row = waiting.popleft().result()
+                yield row
         finally:
             for future in waiting:
-                future.cancel()
+                if future.cancel():
+                    self._queue(-1)
+
+    def _submit(self, work: Callable[[T], PairVerdict], item: T) -> Future[PairVerdict]:
+        def begin() -> PairVerdict:
+            self._queue(-1)
+            return work(item)
+
+        self._queue(1)
+        return self._threads.submit(begin)
+
+    def _queue(self, change: int) -> None:
+        with self._counting:
+            self._queued += change
+
+    def _metered_slots(self) -> metrics.Reading:
+        return [(self.settings.slots, self._labels)]
+
+    def _metered_busy(self) -> metrics.Reading:
+        return [(self._slots.busy, self._labels)]
+
+    def _metered_queue(self) -> metrics.Reading:
+        return [(self._queued + self._slots.waiting, self._labels)]
 
     def _first(self, examination: Examination, coverage: bool) -> PairVerdict:
         try:
-            return self._row(examination, examination.judge(Conditions(), coverage))
+            row = self._row(examination, examination.judge(Conditions(), coverage))
         except BoxKiller:
-            return self._row(examination, Judged(Verdict.TAMPERED, _KILLED_BOXES))
+            row = self._row(examination, Judged(Verdict.TAMPERED, _KILLED_BOXES))
+        self._measure(row, row.sandbox_s)
+        return row
+
+    def _measure(self, row: PairVerdict, seconds: float) -> None:
+        labels = {**self._labels, "tier": row.integrity_tier.value}
+        metrics.RUNS.add(1, {**labels, "verdict": row.verdict.value})
+        metrics.RUN_DURATION.record(seconds, labels)
 
     def _again(self, number: int, seen: tuple[Examination, PairVerdict]) -> PairVerdict:
         """The verdict after re-run 1, 2, …, which only a pair that has passed so far gets."""
@@ -136,7 +177,9 @@ class SandboxPool:
                 found = {"verdict": Verdict.FLAKY, "reason": flaky.reason, "flaky_over": flaky.over}
         except BoxKiller:
             found = {"verdict": Verdict.TAMPERED, "reason": _KILLED_BOXES}
-        return row.model_copy(update={**found, "sandbox_s": examination.seconds})
+        again = row.model_copy(update={**found, "sandbox_s": examination.seconds})
+        self._measure(again, again.sandbox_s - row.sandbox_s)
+        return again
 
     def _examination(self, pair: Pair, look: Look) -> Examination:
         return Examination(

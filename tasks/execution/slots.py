@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 
+from tasks import metrics
 from tasks.errors import SandboxUnavailable
 from tasks.execution import bubblewrap, dockerbox
 from tasks.execution.box import Box, Flavour
@@ -23,8 +25,12 @@ class BoxKiller(Exception):
     """Two boxes died under a case while another case ran well: the case did it."""
 
 
+@cache
 def resolve_backend(settings: Sandbox) -> Backend:
-    """The backend that ``auto`` stands for on this machine: Docker where a daemon answers and has the image."""
+    """The backend that ``auto`` stands for on this machine: Docker where a daemon answers and has the image.
+
+    Decided once in a process: a daemon that dies meanwhile is waited for, and no other backend does its work.
+    """
     if settings.backend is not Backend.AUTO:
         return settings.backend
     return Backend.DOCKER if has_image(settings.image, settings.layers) else Backend.BUBBLEWRAP
@@ -32,6 +38,9 @@ def resolve_backend(settings: Sandbox) -> Backend:
 
 class Slots:
     """``settings.slots`` boxes at work at once. Thread-safe.
+
+    Attributes:
+        busy: slots with a case in them; ``waiting``: cases that wait for one.
 
     Args:
         canary: whether a fresh box judges a pair of known verdict rightly; asked when boxes die under a case.
@@ -49,6 +58,8 @@ class Slots:
         else:
             self._start, self.image = bubblewrap.start_box, site_digest(settings.layers)
         self._free = threading.Semaphore(settings.slots)
+        self.waiting = self.busy = 0
+        self._counting = threading.Lock()
         self._idle: list[tuple[Flavour, Box]] = []
         """The last used at the end."""
         self._idle_lock = threading.Lock()
@@ -86,17 +97,19 @@ class Slots:
             BoxKiller: boxes die under this case, and under no other.
             SandboxUnavailable: the sandbox itself fails.
         """
-        with self._free:
+        with self._slot():
             for idle in (self._taken(flavour), None):
                 box = idle or self._start(self.settings, flavour)
                 try:
                     evidence = box.run(kind, case)
                 except SandboxUnavailable as error:
-                    box.close()
+                    self._end(box, "died")
                     death = error
                     continue
-                if suspicious(evidence) or box.cases >= self.settings.recycle_after:
-                    box.close()
+                if suspicious(evidence):
+                    self._end(box, "suspicious")
+                elif box.cases >= self.settings.recycle_after:
+                    self._end(box, "used up")
                 else:
                     self._put_back(flavour, box)
                 return evidence
@@ -104,6 +117,31 @@ class Slots:
                 if not self._canary(box):
                     raise death
             raise BoxKiller
+
+    @contextlib.contextmanager
+    def _slot(self) -> Iterator[None]:
+        """Wait for a free slot, and hold it."""
+        self._count(waiting=1)
+        try:
+            self._free.acquire()
+        finally:
+            self._count(waiting=-1)
+        self._count(busy=1)
+        try:
+            yield
+        finally:
+            self._count(busy=-1)
+            self._free.release()
+
+    def _count(self, waiting: int = 0, busy: int = 0) -> None:
+        with self._counting:
+            self.waiting += waiting
+            self.busy += busy
+
+    def _end(self, box: Box, cause: str) -> None:
+        """End a box that is not to be used again."""
+        metrics.BOXES.add(1, {"cause": cause, "backend": self.backend.value})
+        box.close()
 
     def _taken(self, flavour: Flavour) -> Box | None:
         """An idle box of a flavour: the one used last, which has most of its memory in the CPU's caches."""
@@ -119,7 +157,7 @@ class Slots:
             self._idle.append((flavour, box))
             old = self._idle.pop(0)[1] if len(self._idle) > most else None
         if old:
-            old.close()
+            self._end(old, "idle")
 
 
 def suspicious(evidence: Evidence) -> bool:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
+from tasks import metrics
+from tasks.arrow import values
 from tasks.artifacts import Outcome, Receipt
 from tasks.consensus import consensus_of, merged
+from tasks.errors import SandboxUnavailable
 from tasks.execution.crosscheck import Entry, entrants_of, matrices
 from tasks.execution.expected import entry_points
 from tasks.execution.mutation.run import audit_tests, candidates
@@ -20,25 +21,28 @@ from tasks.execution.verify import shareable_sandbox
 from tasks.models import Attempt, AttemptVerdict, Audit, Control, CrossCheck, Pair, Question, Verdict
 from tasks.rounds import Rounds, by_question
 from tasks.run import Run, StageName
-from tasks.settings import Effort
-from tasks.shards import RETRIES, report
+from tasks.settings import Backend, Effort
+from tasks.shards import SANDBOX, shard_task
 from tasks.syntax import MOST_READ, UNREADABLE
 
 
-@task(task_run_name="execute {attempts.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("execute {attempts.name}", SANDBOX)
 def execute_attempts(run: Run, attempts: Receipt) -> Receipt:
     """Judge one shard of attempts. Every attempt gets a verdict; none is rejected here."""
     sandbox, effort = run.config.sandbox, run.config.verification.effort
 
     def work() -> Outcome:
         rows = run.stage(StageName.ATTEMPTS).rows(attempts.name, Attempt)
-        return Outcome.of(judge_attempts(rows, shared_pool(sandbox), sandbox.coverage, effort))
+        verdicts = judge_attempts(rows, shared_pool(sandbox), sandbox.coverage, effort)
+        for verdict, number in Counter(one.pair.verdict.value for one in verdicts).items():
+            metrics.VERDICTS.add(number, {"verdict": verdict})
+        return Outcome.of(verdicts)
 
     depends_on = [attempts, *_box(run), effort.reruns, effort.stubs]
-    return report(run.stage(StageName.VERDICTS).run_shard(attempts.name, AttemptVerdict, depends_on, work))
+    return run.stage(StageName.VERDICTS).run_shard(attempts.name, AttemptVerdict, depends_on, work)
 
 
-@task(task_run_name="cross-check {tests[0].name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("cross-check {tests[0].name}", SANDBOX)
 def cross_check(run: Run, questions: Receipt, rounds: Rounds, tests: Sequence[Receipt]) -> Receipt:
     """Run every solution of a shard's questions under tests of its attempts.
 
@@ -66,10 +70,10 @@ def cross_check(run: Run, questions: Receipt, rounds: Rounds, tests: Sequence[Re
         return Outcome.of(matrices(entries, shared_pool(run.config.sandbox)))
 
     depends_on = [questions, *rounds.receipts, *tests, *_box(run)]
-    return report(run.stage(StageName.CROSSCHECKS).run_shard(tests[0].name, CrossCheck, depends_on, work))
+    return run.stage(StageName.CROSSCHECKS).run_shard(tests[0].name, CrossCheck, depends_on, work)
 
 
-@task(task_run_name="audit {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("audit {questions.name}", SANDBOX)
 def audit_attempts(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
     """Put the tests of a shard's passed attempts to mutants of their solutions."""
     effort = run.config.verification.effort
@@ -89,12 +93,30 @@ def audit_attempts(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
 
     bounds = [effort.mutants, effort.mutation_s, effort.candidates, run.config.seed]
     depends_on = [*rounds.attempts, *rounds.mended, *rounds.verdicts, *rounds.crosschecks, *bounds, *_box(run)]
-    return report(run.stage(StageName.AUDITS).run_shard(questions.name, Audit, depends_on, work))
+    return run.stage(StageName.AUDITS).run_shard(questions.name, Audit, depends_on, work)
 
 
 def _box(run: Run) -> list[object]:
     """What of the sandbox its findings depend on."""
     return [shareable_sandbox(run.config.sandbox), resolve_backend(run.config.sandbox).value]
+
+
+def check_backend(run: Run) -> None:
+    """See that a run that began in Docker's boxes does not go on in bubblewrap's, just as the daemon is away.
+
+    Raises:
+        SandboxUnavailable: it would.
+    """
+    sandbox, verdicts = run.config.sandbox, run.stage(StageName.VERDICTS)
+    if sandbox.backend is not Backend.AUTO or resolve_backend(sandbox) is Backend.DOCKER:
+        return
+    for shard in verdicts.shards()[:1]:
+        if Backend.DOCKER in values(verdicts.table(shard, ["pair.backend"]), "backend"):
+            raise SandboxUnavailable(
+                f"run {run.config.run!r} was begun with Docker's sandbox, and now no daemon answers that has the image "
+                f"{sandbox.image!r}. Start the daemon and run the same command again, or judge all attempts anew "
+                f"without it: --set sandbox.backend=bubblewrap"
+            )
 
 
 def _stubs(pair: Pair) -> dict[str, str]:

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.artifacts import Outcome, Stage, Store, batches
+from tasks.artifacts import Outcome, Stage, batches
 from tasks.errors import BadInput
 from tasks.execution.pool import Look, SandboxPool
 from tasks.files import check_suffix, read_models, row_writer
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox
+from tasks.store import Store
 
 PART = 500
 COLUMNS = tuple(Pair.model_fields)

@@ -17,13 +17,14 @@ import pyarrow.parquet as pq
 import yaml
 
 from tasks.errors import BadInput
+from tasks.execution.judges import why_no_judge
 from tasks.exports.examples import COLUMNS, Example, Kind, Problem, Unusable, read_example
 from tasks.exports.folder import Exported, ExportedPart, checksums, install
 from tasks.exports.format import Part, Place, render, train_parts
-from tasks.exports.judging import why_not_judged
 from tasks.exports.plan import Plan, plan
 from tasks.exports.source import Source
 from tasks.settings.exports import ExportFormat
+from tasks.star_import import with_star_import
 from tasks.tables import Row
 
 REJECTS = "rejects.jsonl"
@@ -116,11 +117,16 @@ def _examples(source: Source, file: str, kind: Kind, any_tier: bool) -> Iterator
             example = read_example(kind, row.values)
             if not _is_text(example):
                 raise Unusable("it holds half a surrogate pair, which is no text")
-            if isinstance(example, Problem) and (why := why_not_judged(example, any_tier)):
+            if isinstance(example, Problem) and (why := _why_no_judge(example, any_tier)):
                 raise Unusable(why)
             yield example
         except Unusable as why:
             yield _Reject(file=PurePosixPath(row.file).name, row=row.number, id=_id(row), reason=str(why))
+
+
+def _why_no_judge(problem: Problem, any_tier: bool) -> str:
+    """Why no answer can be judged: one such row would stop the training, as the reward function refuses its batch."""
+    return "" if problem.io else why_no_judge(with_star_import(problem.test), tuple(problem.entry_points), any_tier)
 
 
 def _is_text(example: Example) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
@@ -14,6 +14,7 @@ import fsspec
 import yaml
 
 from tasks.errors import BadInput
+from tasks.filesystems import use_options
 from tasks.tables import ENDINGS, Row, SourceUnavailable, Table, open_table
 
 CARD = "README.md"
@@ -94,6 +95,7 @@ def open_source(path: str) -> Source:
         BadInput: nothing is there, a folder is no finished release, or its card cannot be read.
         SourceUnavailable: a remote source does not answer.
     """
+    use_options("")
     try:
         fs, root = fsspec.core.url_to_fs(path)
         if fs.isfile(root):
@@ -102,8 +104,12 @@ def open_source(path: str) -> Source:
         if not fs.isdir(root):
             raise BadInput(f"release {path!r} does not exist. Give a release folder, or a file ({', '.join(ENDINGS)})")
         source = Source(path, fs, {}, root.rstrip("/"))
-        configs, card = _configs(source)
         manifest = json.loads(source.text(MANIFEST) or "{}")
+        if folder := str(manifest.get("folder", "")):  # the current one of several versions
+            if not _NAME.fullmatch(folder):
+                raise BadInput(f"{MANIFEST} of {path!r} names the folder {folder!r}. Do not trust it")
+            source = replace(source, root=f"{source.root}/{folder}")
+        configs, card = _configs(source)
     except (BadInput, SourceUnavailable):
         raise
     except (ValueError, ImportError) as error:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from tasks.intervals import Difference, difference_of_estimates, difference_of_shares, holm
 from tasks.kpis.figures import Figure, RunKpis
 from tasks.settings.kpis import KpiName, Target
-from tasks.significance import Difference, difference_of_estimates, difference_of_shares, holm
 
 LEVEL = 0.05
 

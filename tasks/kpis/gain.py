@@ -7,11 +7,11 @@ from statistics import NormalDist
 
 from pydantic import ValidationError
 
-from tasks.artifacts import Store
 from tasks.errors import BadInput
 from tasks.kpis.figures import Figure, Kpi
 from tasks.models.training import GroupComparison
 from tasks.settings.kpis import KpiName, Kpis
+from tasks.store import Store
 
 _Z = NormalDist().inv_cdf(0.975)
 _AVERAGE, _BASE = "average", "base"

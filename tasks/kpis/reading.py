@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.arrow import values
 from tasks.artifacts import Receipt
@@ -73,8 +71,7 @@ def _rejects(run: Run, stage: StageName) -> Counter[tuple[str, str]]:
     """Rejects of a stage by subset and reason."""
     found = Counter[tuple[str, str]]()
     for receipt in _receipts(run, stage):
-        data = io.BytesIO(run.store.read(run.config.run, stage, "rejects", f"{receipt.name}.parquet"))
-        table = pq.read_table(data, columns=["subset", "reason"])
+        table = run.stage(stage).rejected(receipt, ["subset", "reason"])
         found.update(zip(values(table, "subset"), values(table, "reason"), strict=True))
     return found
 
@@ -179,8 +176,7 @@ def _hours(run: Run, rows: list[Receipt]) -> float | None:
 
 
 def _modified(run: Run, stage: str, shard: str) -> float:
-    path = run.store.path(run.config.run, stage, "receipts", f"{shard}.json")
-    return float(run.store.fs.modified(path).timestamp())
+    return run.store.modified(run.config.run, stage, "receipts", f"{shard}.json").timestamp()
 
 
 def _tests(run: Run) -> list[Kpi]:

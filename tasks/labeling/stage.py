@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.artifacts import Outcome, Receipt
 from tasks.consensus import merged
 from tasks.labeling.mending import ACCOUNT, Mendable, mendable, read_rewrite, rewrite_request, without_wrong
@@ -15,7 +12,7 @@ from tasks.models import Attempt, Question, Triplet
 from tasks.rounds import History, Rounds, answered, question_of
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import Mending, fingerprint
-from tasks.shards import RETRIES, report
+from tasks.shards import TEACHER, shard_task
 from tasks.teachers.clients import shared_client
 
 
@@ -23,7 +20,7 @@ def _tries(history: History) -> dict[str, list[Try]]:
     return collect_tries(history.attempts, history.verdicts, {one.id: one for one in history.unusable})
 
 
-@task(task_run_name="mend by {way} {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("mend by {way} {questions.name}", TEACHER)
 def mend_attempts(run: Run, questions: Receipt, rounds: Rounds, way: Mending) -> Receipt:
     """Mend the tests of those questions of a shard that no attempt settles although their solutions agree."""
     author = run.teachers.author
@@ -39,7 +36,7 @@ def mend_attempts(run: Run, questions: Receipt, rounds: Rounds, way: Mending) ->
     asked = fingerprint([request.key(author) for request in requests])
     depends_on = [questions, *rounds.receipts, way, asked, wire_settings(author) if requests else None]
     shard = f"{questions.name}-{way}"
-    return report(run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work))
+    return run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work)
 
 
 def _mendable(run: Run, questions: Receipt, rounds: Rounds) -> list[Mendable]:
@@ -50,7 +47,7 @@ def _mendable(run: Run, questions: Receipt, rounds: Rounds) -> list[Mendable]:
     return [one for one in found if one]
 
 
-@task(task_run_name="label {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("label {questions.name}")
 def label_triplets(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
     """Label one shard of questions."""
     rules = run.config.verification
@@ -70,4 +67,4 @@ def label_triplets(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
         )
 
     depends_on = [rules.gates, questions, *rounds.receipts]
-    return report(run.stage(StageName.TRIPLETS).run_shard(questions.name, Triplet, depends_on, work))
+    return run.stage(StageName.TRIPLETS).run_shard(questions.name, Triplet, depends_on, work)

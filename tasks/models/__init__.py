@@ -52,6 +52,7 @@ from tasks.models.verification import (
 from tasks.models.vocabulary import (
     NOT_ASKED,
     SCHEMA_VERSION,
+    Asking,
     Difficulty,
     PeerKind,
     Reject,
@@ -68,6 +69,7 @@ __all__ = [
     "GRAVITY",
     "NOT_ASKED",
     "SCHEMA_VERSION",
+    "Asking",
     "Attempt",
     "AttemptVerdict",
     "Audit",

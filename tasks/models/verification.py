@@ -12,10 +12,10 @@ from tasks.models.vocabulary import PeerKind, Row, Tier, Verdict
 
 class Attempt(Row):
     attempt_id: str = Field(description="`<question_id>/<attempt>`")
-    question_id: str
+    question_id: str = Field(description="As in `Docs_00000003_I`.")
     attempt: int = Field(description="1-based.")
-    solution: str
-    test: str
+    solution: str = Field(description="solution.py.")
+    test: str = Field(description="test_solution.py, a pytest file that imports from `solution`.")
     mends: str = Field("", description="Id of the attempt whose wrong tests were dropped or written anew; else empty.")
     call: Call = Field(description="The call that made the attempt, or wrote its tests anew.")
 
@@ -23,27 +23,27 @@ class Attempt(Row):
 class PairFile(Row):
     """A further file beside solution.py and test_solution.py. ``name`` is a plain file name."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")
-    content: str
+    name: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$", description="Plain, without a folder.")
+    content: str = Field(description="Text.")
 
 
 class ProgramRun(Row):
     """One input of a program and the output it must give."""
 
-    stdin: str
-    stdout: str
+    stdin: str = Field(description="What the program reads.")
+    stdout: str = Field(description="What it must print.")
 
 
 class Pair(Row):
     """One solution and what it is judged by, a pytest file or inputs and outputs: the input columns of
     ``kodforge verify``."""
 
-    id: str
-    solution: str
-    test: str = ""
+    id: str = Field(description="Unique within the file.")
+    solution: str = Field(description="solution.py.")
+    test: str = Field("", description="test_solution.py, a pytest file that imports from `solution`.")
     io: list[ProgramRun] = Field(default=[], description="Runs of the solution as a program, in place of tests.")
     entry_points: list[str] = Field(default=[], description="Names the tests must import from `solution`.")
-    files: list[PairFile] = Field(default=[])
+    files: list[PairFile] = Field(default=[], description="Files beside the tests.")
 
     @model_validator(mode="after")
     def _has_something_to_be_judged_by(self) -> Self:
@@ -53,19 +53,19 @@ class Pair(Row):
 
 
 class TestOutcome(Row):
-    test_id: str
-    outcome: Literal["passed", "failed", "error", "skipped"]
-    duration_s: float
+    test_id: str = Field(description="As pytest names it; of a program `io[N]`, its input.")
+    outcome: Literal["passed", "failed", "error", "skipped"] = Field(description="Of all its phases.")
+    duration_s: float = Field(description="Seconds.")
     message: str = Field(description="What failed, empty for a passed test.")
 
 
 class Coverage(Row):
     """Of the solution under its tests, counted by coverage.py; shares are 1.0 where nothing is to cover."""
 
-    statements: int = Field(ge=0)
-    statements_hit: int = Field(ge=0)
-    branches: int = Field(ge=0)
-    branches_hit: int = Field(ge=0)
+    statements: int = Field(ge=0, description="Statements that there are.")
+    statements_hit: int = Field(ge=0, description="Those that ran.")
+    branches: int = Field(ge=0, description="Branches that there are.")
+    branches_hit: int = Field(ge=0, description="Those that were taken.")
 
     @property
     def statement_share(self) -> float:
@@ -79,24 +79,24 @@ class Coverage(Row):
 class PairVerdict(Row):
     """The outcome of running one pair: the columns of ``kodforge verify``."""
 
-    id: str
+    id: str = Field(description="As in the pair.")
     verdict: Verdict
     reason: str = Field(description="One sentence: why this verdict.")
     integrity_tier: Tier
     tier_reason: str = Field(description="Why the tier is not `isolated`; empty where it is.")
-    tests: list[TestOutcome]
+    tests: list[TestOutcome] = Field(description="What each test came to.")
     coverage: Coverage | None
     imported: list[str] = Field(description="Top-level modules that they name, or that came with these.")
     flaky_over: list[str] = Field(
         description="Of a flaky pair what makes its outcome change: `repetition`, `hash seed`, `random seed`, `order`, "
         "`clock`; `combination` where none of them does alone."
     )
-    wall_s: float
-    cpu_s: float
-    peak_mb: float
+    wall_s: float = Field(description="Seconds of the first run, by the clock.")
+    cpu_s: float = Field(description="Seconds of the first run, of the processor.")
+    peak_mb: float = Field(description="Most memory of the first run, MiB.")
     sandbox_s: float = Field(description="Wall time of all its runs; `wall_s` is that of the first.")
     output: str = Field(description="Captured stdout and stderr, capped.")
-    backend: str
+    backend: str = Field(description="`docker` or `bubblewrap`.")
     image: str = Field(description="Digest of what ran: the Docker image, or the bubblewrap environment.")
 
 
@@ -110,9 +110,9 @@ class Control(Row):
 class AttemptVerdict(Row):
     """A verdict and the negative controls of one attempt."""
 
-    attempt_id: str
-    question_id: str
-    attempt: int
+    attempt_id: str = Field(description="`<question_id>/<attempt>`")
+    question_id: str = Field(description="As in `Docs_00000003_I`.")
+    attempt: int = Field(description="1-based.")
     pair: PairVerdict
     entry_points: list[str] = Field(description="Names that the tests import from the solution and use.")
     controls: list[Control] = Field(description="Empty where the attempt did not pass, or none were asked for.")
@@ -123,9 +123,9 @@ class Solution(Row):
     """A solution that a solver wrote knowing the question alone."""
 
     solution_id: str = Field(description="`<question_id>/solver/<number>`")
-    question_id: str
+    question_id: str = Field(description="As in `Docs_00000003_I`.")
     number: int = Field(description="1-based.")
-    solution: str
+    solution: str = Field(description="solution.py.")
     call: Call
 
 
@@ -148,25 +148,25 @@ class Cell(Row):
     verdict: Verdict | None = Field(description="None where they cannot be compared: `reason` says why.")
     failed: list[str] = Field(description="Test functions that did not pass; all of them where the run broke off.")
     alias: str = Field(description="`wanted = own`, where the solution's only function has another name; else empty.")
-    reason: str
+    reason: str = Field(description="One sentence: why this verdict, or why none.")
 
 
 class CrossCheck(Row):
     """Every solution of a question under the tests of every attempt."""
 
-    question_id: str
+    question_id: str = Field(description="As in `Docs_00000003_I`.")
     peers: list[Peer]
     cells: list[Cell]
-    sandbox_s: float
+    sandbox_s: float = Field(description="Wall time of all its runs, seconds.")
 
 
 class Mutant(Row):
     """A small change of a solution: what stood on a line, and what was put there."""
 
-    line: int
-    operator: str
-    before: str
-    after: str
+    line: int = Field(description="1-based, of the solution.")
+    operator: str = Field(description="The kind of change.")
+    before: str = Field(description="The code that stood there.")
+    after: str = Field(description="The code in its place.")
 
 
 class Mutation(Row):
@@ -178,8 +178,8 @@ class Mutation(Row):
 
     made: int = Field(description="Mutants that there are.")
     run: int = Field(description="Those that were run: a sample, within a budget of count and time.")
-    killed: int
-    timed_out: int
+    killed: int = Field(description="Mutants that a test failed on.")
+    timed_out: int = Field(description="Mutants that did not end.")
     survivors: list[Mutant]
 
     @property
@@ -191,8 +191,8 @@ class Mutation(Row):
 class Audit(Row):
     """What was found out about the tests of a passed attempt beyond its verdict."""
 
-    attempt_id: str
-    question_id: str
-    attempt: int
+    attempt_id: str = Field(description="`<question_id>/<attempt>`")
+    question_id: str = Field(description="As in `Docs_00000003_I`.")
+    attempt: int = Field(description="1-based.")
     mutation: Mutation
-    sandbox_s: float
+    sandbox_s: float = Field(description="Wall time of all its runs, seconds.")

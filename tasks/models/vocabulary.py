@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = "kodforge-6"
 """Written into every manifest; a change of any row's columns changes it and makes shards stale."""
@@ -116,6 +116,7 @@ class RejectReason(StrEnum):
     UNSAFE_CONTENT = "unsafe_content"
     LICENCE_REFUSED = "licence_refused"
     OVER_TARGET = "over_target"
+    REVIEWED = "reviewed"
 
 
 NOT_ASKED = frozenset({RejectReason.TEACHER_FAILED, RejectReason.BUDGET_EXHAUSTED})
@@ -165,6 +166,13 @@ class PeerKind(StrEnum):
     REFERENCE = "reference"
 
 
+class Asking(StrEnum):
+    """`chat`: a user's turn. `completion`: raw text to go on with, for base models."""
+
+    CHAT = "chat"
+    COMPLETION = "completion"
+
+
 class Row(BaseModel):
     """A row of a shard: plain values only, nothing beyond the declared columns."""
 
@@ -174,8 +182,8 @@ class Row(BaseModel):
 class Reject(Row):
     """A row that left the pipeline at one stage, and the evidence."""
 
-    id: str
-    subset: str
+    id: str = Field(description="Of the row, or of what was to become one.")
+    subset: str = Field(description="As in the catalogue.")
     reason: RejectReason
-    evidence: str
-    response_id: str = ""
+    evidence: str = Field(description="What was found, in words.")
+    response_id: str = Field("", description="Key of the response cache; empty where no teacher was asked.")

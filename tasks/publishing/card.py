@@ -14,6 +14,7 @@ import yaml
 from jinja2 import Environment, StrictUndefined
 
 from tasks.curation.report import CurationReport
+from tasks.publishing.attribution import FILE as ATTRIBUTION
 from tasks.publishing.attribution import card_licence, licence_links
 from tasks.publishing.croissant import folder_of, responsible_ai
 from tasks.publishing.folder import Manifest
@@ -170,6 +171,18 @@ def dataset_card(facts: Facts) -> str:
         fingerprint=config_fingerprint(config),
         config_yaml=yaml.safe_dump(shareable_config(config), sort_keys=False),
     )
+
+
+def below_folder(card: str, folder: str) -> str:
+    """A card as it stands beside the folder that its files are in."""
+    front, text = card.removeprefix("---\n").split("\n---\n", 1)
+    values = yaml.safe_load(front)
+    for config in values["configs"]:
+        for entry in config["data_files"]:
+            entry["path"] = f"{folder}/{entry['path']}"
+    for name in (CHANGELOG, ATTRIBUTION):
+        text = text.replace(f"]({name})", f"]({folder}/{name})")
+    return f"---\n{yaml.safe_dump(values, sort_keys=False, allow_unicode=True)}---\n{text}"
 
 
 def _split_rows(facts: Facts, config: str) -> dict[str, int]:

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.artifacts import Store
 from tasks.curation.diversity.drift import js_distance
 from tasks.errors import BadInput
 from tasks.publishing.changes import (
@@ -30,10 +29,10 @@ from tasks.publishing.changes import (
     Shift,
     TableChange,
 )
-from tasks.publishing.folder import Manifest
+from tasks.publishing.folder import Manifest, Release
 from tasks.publishing.hashing import Hashes, column_hashes, row_hashes
+from tasks.store import Store
 
-Release = tuple[Store, Manifest]
 DEFAULT = "default"
 """The configuration with the rows themselves; all others are made of them."""
 _ID = "question_id"
@@ -128,7 +127,7 @@ def _change(rows: RowCounts, columns: Sequence[ColumnChange], tables: Sequence[T
 
 def _read(store: Store, name: str, work: Callable[[pq.ParquetFile], Iterable[pa.Table]]) -> Iterator[pa.Table]:
     try:
-        with store.fs.open(store.path(name), "rb") as file:
+        with store.open(*name.split("/")) as file:
             yield from work(pq.ParquetFile(file))
     except (OSError, pa.ArrowException) as error:
         raise BadInput(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from tasks.scratch import scratch_folder
 
 SORT_KEY = ("subset", "style", "gpt_difficulty", "question_id")
 _MOST_PILES = 256
@@ -136,8 +137,8 @@ class Order:
         Args:
             tables: the same rows in the same order as ``keys``, with all columns.
         """
-        with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
-            piles = self._spread(tables(), columns, Path(folder))
+        with scratch_folder() as folder:
+            piles = self._spread(tables(), columns, folder)
             for split in self.counts:
                 if self.counts[split]:
                     yield split, (_read_pile(path) for path in piles[split])

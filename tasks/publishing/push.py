@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,13 +19,14 @@ from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalToke
 from prefect.blocks.system import Secret
 from pydantic import BaseModel, ConfigDict
 
-from tasks.artifacts import Store
 from tasks.errors import BadInput, KodforgeError
 from tasks.licences.mix import check_mix, refuse
 from tasks.publishing.folder import MANIFEST, Manifest, check_sums, opened
+from tasks.scratch import scratch_folder
 from tasks.settings import BuildConfig
 from tasks.settings.licensing import Licensing
 from tasks.settings.stages import Hub
+from tasks.store import Store
 
 T = TypeVar("T")
 _TRIES = 4
@@ -120,12 +120,9 @@ def push(path: str, repository: str, token: str | None, private: bool = False) -
     if tag in {one.name for one in refs.tags}:
         if _released(api, repository, tag) == store.read(MANIFEST):
             return done
-        raise BadInput(
-            f"{repository} has a tag {tag} with other content. A version is never changed: publish this release under "
-            f"a higher one (--set release.version=…), or push it elsewhere"
-        )
+        raise _taken(repository, tag)
     commit = _commit(api, store, manifest, repository)
-    _tried("tag the version", lambda: api.create_tag(repository, tag=tag, revision=commit, repo_type="dataset"))
+    _tried("tag the version", lambda: _tag(api, repository, tag, commit))
     return done.model_copy(update={"is_new": True})
 
 
@@ -147,9 +144,30 @@ def _api(repository: str, token: str | None) -> HfApi:
     return HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
 
 
+def _tag(api: HfApi, repository: str, tag: str, commit: str) -> None:
+    """Give a commit a tag. One that it has already counts: the answer to an earlier try may have been lost."""
+    try:
+        api.create_tag(repository, tag=tag, revision=commit, repo_type="dataset")
+    except HfHubHTTPError as error:
+        if error.response.status_code != 409:
+            raise
+        tags = {one.name: one.target_commit for one in api.list_repo_refs(repository, repo_type="dataset").tags}
+        if tag not in tags:
+            raise
+        if tags[tag] != commit:
+            raise _taken(repository, tag) from None
+
+
+def _taken(repository: str, tag: str) -> BadInput:
+    return BadInput(
+        f"{repository} has a tag {tag} with other content. A version is never changed: publish this release under "
+        f"a higher one (--set release.version=…), or push it elsewhere"
+    )
+
+
 def _released(api: HfApi, repository: str, revision: str) -> bytes:
     """The manifest that the hub has under a revision; empty where it has none."""
-    with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
+    with scratch_folder() as folder:
         try:
             path = _tried(
                 "read the release there",
@@ -188,11 +206,11 @@ def _on_this_machine(store: Store, names: list[str]) -> Iterator[dict[str, Path]
     if store.is_local:
         yield {name: Path(store.path(name)) for name in names}
         return
-    with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
-        paths = {name: Path(folder, *PurePosixPath(name).parts) for name in names}
+    with scratch_folder() as folder:
+        paths = {name: folder.joinpath(*PurePosixPath(name).parts) for name in names}
         for name, path in paths.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            store.fs.get_file(store.path(name), str(path))
+            store.fetch(path, name)
         yield paths
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,7 +15,6 @@ import pyarrow as pa
 from semver import Version
 
 from tasks.arrow import arrow_schema, values
-from tasks.artifacts import Store
 from tasks.curation.report import NAME, report_of
 from tasks.errors import BadInput
 from tasks.licences.decision import EXAMPLES, decide
@@ -24,31 +22,31 @@ from tasks.licences.mix import MixReport, as_published, check_mix, refuse
 from tasks.models import SCHEMA_VERSION, Difficulty, RejectReason, ReleaseRow, Split
 from tasks.publishing import attribution as licences
 from tasks.publishing.card import CHANGELOG, Facts, about, dataset_card
-from tasks.publishing.changes import raised
+from tasks.publishing.changes import Diff, raised
 from tasks.publishing.croissant import FILE as CROISSANT
 from tasks.publishing.croissant import croissant, folder_of
-from tasks.publishing.diff import DEFAULT, Release, diff
+from tasks.publishing.diff import DEFAULT, diff
 from tasks.publishing.folder import (
+    CARD,
     FIRST,
-    UNFINISHED,
-    Folder,
     Manifest,
+    Release,
     Table,
     check_release_free,
-    earlier_releases,
     is_whole,
-    read_manifest,
     release_store,
-    remove_release,
-    set_aside,
+    versions,
 )
 from tasks.publishing.parquet import SORT_KEY, Order, ParquetFiles
+from tasks.publishing.publication import point_at_highest, remove_old, sha256_of, write_version
 from tasks.publishing.summary import Summary
 from tasks.released import Released
 from tasks.run import Run, StageName, config_fingerprint
+from tasks.scratch import scratch_folder
 from tasks.sets.tables import SetTable
 from tasks.settings import BuildConfig
 from tasks.settings.stages import Release as Rules
+from tasks.store import Store
 from tasks.teachers.usage import usage_of
 
 _LOG = logging.getLogger(__name__)
@@ -58,10 +56,17 @@ COLUMNS = [name for name in arrow_schema(ReleaseRow).names if name != "split"]
 
 
 class _Writer:
-    """Writes tables into a release folder and keeps what its card tells of them."""
+    """Writes tables as the files of a release, on this machine, and keeps what its card tells of them.
 
-    def __init__(self, folder: Folder, rules: Rules) -> None:
+    Attributes:
+        files: by their paths below the release.
+        sha256, sizes: of them.
+    """
+
+    def __init__(self, folder: Path, rules: Rules) -> None:
         self._folder, self._rules = folder, rules
+        self.files: dict[str, Path] = {}
+        self.sha256: dict[str, str] = {}
         self.tables: list[Table] = []
         self.schemas: dict[str, pa.Schema] = {}
         self.sizes: dict[str, int] = {}
@@ -69,15 +74,14 @@ class _Writer:
     def add_rows(self, released: Released, order: Order) -> None:
         """The rows themselves, sorted, a split after the other."""
         for split, tables in order.split_tables(lambda: released.tables(COLUMNS), COLUMNS):
-            with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
-                files = _files(folder, split, self._rules, SORT_KEY, "question_id")
-                for table in tables:
-                    files.add(table)
-                files.close()
-                self._place(DEFAULT, split, files)
+            files = _files(self._folder, split, self._rules, SORT_KEY, "question_id")
+            for table in tables:
+                files.add(table)
+            files.close()
+            self._place(DEFAULT, split, files)
 
     def add_sets(self, sets: Sets) -> None:
-        """The sets made of the rows, which wait on local disk."""
+        """The sets made of the rows."""
         configs = list(dict.fromkeys(config for config, _ in sets))
         for config, split in sorted(sets, key=lambda one: (configs.index(one[0]), _place_of(one[1]))):
             self._place(config, split, sets[config, split])
@@ -86,27 +90,29 @@ class _Writer:
         total = len(files.paths)
         names = [f"{folder_of(config)}/{split}-{number:05d}-of-{total:05d}.parquet" for number in range(total)]
         self.schemas.setdefault(config, files.schema)
-        self.sizes |= {name: path.stat().st_size for name, path in zip(names, files.paths, strict=True)}
-        self._folder.place(dict(zip(names, files.paths, strict=True)))
+        for name, path in zip(names, files.paths, strict=True):
+            self.files[name] = self._folder / name
+            self.files[name].parent.mkdir(parents=True, exist_ok=True)
+            path.replace(self.files[name])
+            self.sizes[name] = self.files[name].stat().st_size
+            self.sha256[name] = sha256_of(self.files[name])
         self.tables.append(Table(config=config, split=split, rows=files.rows, bytes=files.bytes, files=names))
 
 
-@contextmanager
-def _made(sets: Iterable[SetTable], rules: Rules) -> Iterator[Sets]:
-    """The sets by configuration and split, on local disk until their number is known."""
+def _made(sets: Iterable[SetTable], folder: Path, rules: Rules) -> Sets:
+    """The sets by configuration and split, until the number of their files is known."""
     found: Sets = {}
-    with tempfile.TemporaryDirectory(prefix="kodforge-") as folder:
-        for one in sets:
-            if (one.config, one.split) not in found:
-                found[one.config, one.split] = _files(folder, f"{one.config}-{one.split}", rules)
-            found[one.config, one.split].add(one.table)
-        for files in found.values():
-            files.close()
-        yield found
+    for one in sets:
+        if (one.config, one.split) not in found:
+            found[one.config, one.split] = _files(folder, f"{one.config}-{one.split}", rules)
+        found[one.config, one.split].add(one.table)
+    for files in found.values():
+        files.close()
+    return found
 
 
-def _files(folder: str, name: str, rules: Rules, sorted_by: Sequence[str] = (), ids: str = "") -> ParquetFiles:
-    return ParquetFiles(Path(folder), name, rules.rows_per_file, rules.rows_per_group, sorted_by, ids)
+def _files(folder: Path, name: str, rules: Rules, sorted_by: Sequence[str] = (), ids: str = "") -> ParquetFiles:
+    return ParquetFiles(folder, name, rules.rows_per_file, rules.rows_per_group, sorted_by, ids)
 
 
 def _place_of(split: str) -> tuple[int, str]:
@@ -140,13 +146,14 @@ def _credits(released: Released) -> tuple[licences.Credits, MixReport]:
 def publish(run: Run, summary: Summary, sets: Callable[[Released], Iterable[SetTable]]) -> Manifest:
     """Write the release; an equal one that is already there is left as it is.
 
-    Another one gets a higher version, and the one before is kept beside it (``tasks.publishing.folder``).
+    Another one gets a higher version, and those before are kept (``tasks.publishing.publication``).
 
     Args:
         sets: what a release holds beside its rows.
 
     Raises:
         BadInput: nothing is left to release, the folder belongs to another run, or ``release.version`` is taken.
+        StoreFull: there is no space for it, on local disk or in the store.
     """
     config = run.config
     check_release_free(config)
@@ -167,40 +174,35 @@ def publish(run: Run, summary: Summary, sets: Callable[[Released], Iterable[SetT
         licences=dict(sorted(credited.licences.items())),
         licensing=config.release.licensing.model_dump(mode="json"),
     )
-    before = read_manifest(store)
-    if before and _is_equal(before, manifest) and is_whole(store, before):
-        store.remove(UNFINISHED)
-        return before
-    _check_version(config, store, before)
-    with _made(sets(released), config.release) as made:  # where one cannot be, the release before stays as it is
-        set_aside(store, config.run)
-        earlier = earlier_releases(store, config.run)
-        folder = Folder(store, config.run)
-        writer = _Writer(folder, config.release)
-        writer.add_rows(released, order)
-        writer.add_sets(made)
-    manifest = manifest.model_copy(update={"tables": writer.tables, "sha256": folder.sha256, "date": _today()})
-    changes, version = _compared(config, earlier[-1] if earlier else None, (store, manifest))
-    previous = earlier[-1][1].version if earlier else ""
-    manifest = manifest.model_copy(update={"version": version, "previous": previous})
-    facts = Facts(config, summary, usage_of(run), manifest, writer.schemas, writer.sizes, curation, changes)
-    owed = licences.attribution(credited, licensed, config.release.licensing, config.release.title)
-    texts = {**owed.files, licences.FILE: owed.text.encode(), "README.md": dataset_card(facts).encode()}
-    texts[CROISSANT] = croissant(manifest, writer.schemas, writer.sizes, about(facts)).encode()
-    texts[CHANGELOG] = _changelog(manifest, changes, earlier[-1] if earlier else None).encode()
-    if curation:
-        texts[NAME] = curation.model_dump_json(indent=1).encode()
-    for name, data in texts.items():
-        folder.write(data, name)
-    done = folder.finish(manifest)
-    for old, _ in earlier[: max(0, len(earlier) - config.release.keep)]:
-        remove_release(old, config.run)
+    before = next(reversed(versions(store)), None)
+    if before is None or not (before[1].same_rows(manifest) and is_whole(before)):
+        _check_version(config, store, before)
+        with scratch_folder() as folder:
+            writer = _Writer(folder, config.release)
+            made = _made(sets(released), folder, config.release)
+            writer.add_rows(released, order)
+            writer.add_sets(made)
+            manifest = manifest.model_copy(update={"tables": writer.tables, "sha256": writer.sha256, "date": _today()})
+            compared = _compared(before, (Store(str(folder)), manifest))
+            usage = usage_of(run)
+            owed = licences.attribution(credited, licensed, config.release.licensing, config.release.title)
+
+            def texts_of(version: str) -> tuple[Manifest, dict[str, bytes]]:
+                numbered = manifest.model_copy(update={"version": version, "previous": compared.before})
+                changes = compared.told(version)
+                facts = Facts(config, summary, usage, numbered, writer.schemas, writer.sizes, curation, changes)
+                texts = {**owed.files, licences.FILE: owed.text.encode(), CARD: dataset_card(facts).encode()}
+                texts[CROISSANT] = croissant(numbered, writer.schemas, writer.sizes, about(facts)).encode()
+                texts[CHANGELOG] = _changelog(numbered, changes, before).encode()
+                if curation:
+                    texts[NAME] = curation.model_dump_json(indent=1).encode()
+                return numbered, texts
+
+            wanted = config.release.version
+            write_version(store, wanted, wanted or compared.version, texts_of, writer.files)
+    done = point_at_highest(store)
+    remove_old(store, config.release.keep)
     return done
-
-
-def _is_equal(before: Manifest, manifest: Manifest) -> bool:
-    names = ("run", "schema_version", "config", "inputs", "rows")
-    return all(getattr(before, name) == getattr(manifest, name) for name in names)
 
 
 def _nothing_to_release(run: Run, summary: Summary) -> BadInput:
@@ -215,30 +217,46 @@ def _nothing_to_release(run: Run, summary: Summary) -> BadInput:
     )
 
 
-def _check_version(config: BuildConfig, store: Store, before: Manifest | None) -> None:
+def _check_version(config: BuildConfig, store: Store, before: Release | None) -> None:
     wanted = config.release.version
-    taken = [one.version for _, one in earlier_releases(store, config.run)] + ([before.version] if before else [])
-    highest = max(taken, key=Version.parse, default="")
-    if wanted and highest and Version.parse(wanted) <= Version.parse(highest):
+    if wanted and before and Version.parse(wanted) <= before[1].semantic:
         raise BadInput(
-            f"release.version is {wanted}, and {store.url!r} has {highest}, which holds something else. Nothing was "
-            f"written. Give a higher one, or none (--set release.version=), to have it raised by what changed"
+            f"release.version is {wanted}, and {store.url!r} has {before[1].version}, which holds something else. "
+            f"Nothing was written. Give a higher one, or none (--set release.version=), to have it raised by what "
+            f"changed"
         )
 
 
-def _compared(config: BuildConfig, before: Release | None, now: Release) -> tuple[str, str]:
-    """What changed, as Markdown, and the version that follows from it."""
+@dataclass(frozen=True)
+class _Compared:
+    """What differs from the version before, and the number that follows from it.
+
+    Attributes:
+        before: its number; empty where this is the first.
+        found: None where there is none before, or it can no longer be read.
+    """
+
+    before: str
+    version: str
+    found: Diff | None
+
+    def told(self, version: str) -> str:
+        """As Markdown, for the version that it became."""
+        if self.found:
+            return self.found.model_copy(update={"after": version}).to_markdown()
+        return f"Version {self.before} can no longer be read, so that it is not known what changed." * bool(self.before)
+
+
+def _compared(before: Release | None, now: Release) -> _Compared:
     if before is None:
-        return "", config.release.version or FIRST
+        return _Compared("", FIRST, None)
     version = before[1].semantic
     try:
         found = diff(before, now)
     except BadInput as error:
         _LOG.warning("what changed since version %s is not known: %s", version, error)  # the card tells no paths
-        told = f"Version {version} can no longer be read, so that it is not known what changed."
-        return told, config.release.version or str(version.bump_major())
-    wanted = config.release.version or str(raised(version, found.change))
-    return found.model_copy(update={"after": wanted}).to_markdown(), wanted
+        return _Compared(str(version), str(version.bump_major()), None)
+    return _Compared(str(version), str(raised(version, found.change)), found)
 
 
 def _changelog(manifest: Manifest, changes: str, before: Release | None) -> str:
@@ -246,8 +264,8 @@ def _changelog(manifest: Manifest, changes: str, before: Release | None) -> str:
     title = "# Changelog\n"
     entry = f"\n## {manifest.version} ({manifest.date})\n\n{(changes or 'The first version.').rstrip()}\n"
     old = ""
-    if before and before[0].exists(CHANGELOG):
-        old = before[0].read(CHANGELOG).decode("utf-8", "replace").removeprefix(title)
+    if before and (data := before[0].find(CHANGELOG)):
+        old = data.decode("utf-8", "replace").removeprefix(title)
     return title + entry + old
 
 

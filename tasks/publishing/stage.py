@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.publishing.folder import release_store
@@ -11,10 +9,10 @@ from tasks.publishing.release import publish
 from tasks.publishing.summary import summarise
 from tasks.run import Run
 from tasks.sets.catalogue import sets_of
-from tasks.shards import RETRIES
+from tasks.shards import shard_task
 
 
-@task(task_run_name="publish {run.config.run}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("publish {run.config.run}")
 def publish_release(run: Run) -> dict[str, int]:
     """Write the release folder; rows per split."""
     found = publish(run, summarise(run), sets_of)
@@ -22,7 +20,7 @@ def publish_release(run: Run) -> dict[str, int]:
     return found.rows
 
 
-@task(task_run_name="push {run.config.run}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("push {run.config.run}")
 def push_release(run: Run) -> str:
     """Push the release to the hub, where ``release.push`` says; what became of it, in words."""
     from tasks.publishing.push import push, token_of  # noqa: PLC0415 - the hub's client takes half a second to import

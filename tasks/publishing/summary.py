@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tasks.arrow import values
 from tasks.artifacts import Receipt
@@ -178,9 +176,35 @@ def _frame(run: Run, stage: StageName, receipts: list[Receipt], columns: list[st
 def _rejected_subsets(run: Run, stage: StageName, receipts: list[Receipt]) -> list[str]:
     found: list[str] = []
     for receipt in receipts:
-        data = run.store.read(run.config.run, stage.value, "rejects", f"{receipt.name}.parquet")
-        found += [str(row["subset"]) for row in pq.read_table(io.BytesIO(data), columns=["subset"]).to_pylist()]
+        found += [str(row["subset"]) for row in run.stage(stage).rejected(receipt, ["subset"]).to_pylist()]
     return found
+
+
+def difficulty_by_subset(run: Run) -> pd.DataFrame:
+    """How many questions of each subset are easy, medium, hard, or failed.
+
+    Raises:
+        BadInput: verification has not finished.
+    """
+    receipts = run.receipts(StageName.TRIPLETS)
+    labelled = _frame(run, StageName.TRIPLETS, receipts, ["subset", "gpt_difficulty"])
+    failed = pd.DataFrame({"subset": _rejected_subsets(run, StageName.TRIPLETS, receipts), "gpt_difficulty": FAIL})
+    every = pd.concat([labelled, failed], ignore_index=True)
+    return pd.crosstab(every["subset"], every["gpt_difficulty"]).reindex(
+        columns=[*(level.value for level in Difficulty), FAIL], fill_value=0
+    )
+
+
+def verdicts_by_subset(run: Run) -> pd.DataFrame:
+    """How many attempts of each subset got which verdict; raises as ``difficulty_by_subset``."""
+    sums: dict[str, Counter[str]] = {}
+    for receipt in run.receipts(StageName.VERDICTS):
+        table = run.stage(StageName.VERDICTS).table(receipt, ["question_id", "pair.verdict"])
+        found = values(table, "verdict")
+        for question_id, verdict in zip(table["question_id"].to_pylist(), found, strict=True):
+            subset = str(question_id).rsplit("_", 2)[0]
+            sums.setdefault(subset, Counter())[str(verdict)] += 1
+    return pd.DataFrame.from_dict(sums, orient="index").fillna(0).astype(int).sort_index().sort_index(axis="columns")
 
 
 def summarise(run: Run) -> Summary:
@@ -191,21 +215,13 @@ def summarise(run: Run) -> Summary:
     """
     labelled_receipts = run.receipts(StageName.TRIPLETS)
     labelled = _frame(run, StageName.TRIPLETS, labelled_receipts, ["subset", "gpt_difficulty", "solver"])
-    failed = pd.DataFrame(
-        {"subset": _rejected_subsets(run, StageName.TRIPLETS, labelled_receipts), "gpt_difficulty": FAIL}
-    )
-    every = pd.concat([labelled, failed], ignore_index=True)
-    difficulty = pd.crosstab(every["subset"], every["gpt_difficulty"]).reindex(
-        columns=[*(level.value for level in Difficulty), FAIL], fill_value=0
-    )
     released = Released(run)
     rows = _released(released)
-    verdicts = _frame(run, StageName.VERDICTS, run.receipts(StageName.VERDICTS), ["pair"])
-    counted = verdicts["pair"].map(lambda pair: pair["verdict"]).value_counts() if len(verdicts) else pd.Series()
+    verdicts = verdicts_by_subset(run).sum()
     return Summary(
         funnel=funnel(run),
-        difficulty=difficulty,
-        verdicts={str(name): int(count) for name, count in sorted(counted.items())},
+        difficulty=difficulty_by_subset(run),
+        verdicts={str(name): int(count) for name, count in sorted(verdicts.items())},
         splits={split.value: int((rows["split"] == split.value).sum()) for split in Split},
         subsets=pd.crosstab(rows["subset"], rows["split"]).reindex(columns=list(Split), fill_value=0),
         styles=[_style(str(style), of) for style, of in rows.groupby("style", observed=True)],

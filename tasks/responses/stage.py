@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.artifacts import Outcome, Receipt
 from tasks.execution.pool import Look, shared_pool
 from tasks.execution.slots import resolve_backend
@@ -18,11 +15,11 @@ from tasks.responses.grading import grade
 from tasks.responses.problems import asked_problems, read_problems
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import fingerprint
-from tasks.shards import RETRIES, report
+from tasks.shards import SANDBOX, TEACHER, shard_task
 from tasks.teachers.clients import shared_client
 
 
-@task(task_run_name="answer {rows[0].name} {reasoner}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("answer {rows[0].name} {reasoner}", TEACHER)
 def answer_rows(run: Run, rows: Sequence[Receipt], placing: Receipt, reasoner: str) -> Receipt:
     """Ask a reasoning model ``post_training.reasoning.tries`` times for an answer to each row that is not held out.
 
@@ -51,10 +48,10 @@ def answer_rows(run: Run, rows: Sequence[Receipt], placing: Receipt, reasoner: s
     asked = fingerprint([request.key(endpoint) for request in requests])
     depends_on = [*rows, placing, asked, wire_settings(endpoint), extraction_digest()]
     shard = f"{rows[0].name}-{reasoner}"
-    return report(run.stage(StageName.RESPONSES).run_shard(shard, Response, depends_on, work))
+    return run.stage(StageName.RESPONSES).run_shard(shard, Response, depends_on, work)
 
 
-@task(task_run_name="grade {responses.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("grade {responses.name}", SANDBOX)
 def grade_responses(run: Run, rows: Sequence[Receipt], responses: Receipt) -> Receipt:
     """Judge each response of a shard by what its row is judged by, and as closely: a pass is run again as often as
     an attempt's.
@@ -74,4 +71,4 @@ def grade_responses(run: Run, rows: Sequence[Receipt], responses: Receipt) -> Re
         return Outcome.of(grade(answered, problems, shared_pool(sandbox), Look(reruns=reruns), accept_alias))
 
     depends_on = [*rows, responses, shareable_sandbox(sandbox), resolve_backend(sandbox).value, reruns, accept_alias]
-    return report(run.stage(StageName.GRADES).run_shard(responses.name, Grade, depends_on, work))
+    return run.stage(StageName.GRADES).run_shard(responses.name, Grade, depends_on, work)

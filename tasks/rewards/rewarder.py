@@ -14,16 +14,14 @@ from types import TracebackType
 from typing import Any
 
 from tasks.errors import BadInput, SandboxUnavailable
-from tasks.execution.expected import entry_points, expected_tests
+from tasks.execution.judges import why_no_judge
 from tasks.execution.pool import Look, SandboxPool
-from tasks.execution.tiers import why_shared
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.rewards.models import Completion, Reward, RewardRow, read_rows, text_of
 from tasks.rewards.reading import program_of
 from tasks.rewards.scoring import Mode, RewardSettings, reward_of, reward_without_code
 from tasks.settings import TierChoice
 from tasks.star_import import with_star_import
-from tasks.syntax import UNREADABLE
 
 _WINDOW = 4
 """Pairs of one batch that are begun or next to be, per slot: what a batch that comes later has to wait for."""
@@ -121,9 +119,12 @@ class Rewarder:
         Raises:
             BadInput: a row cannot (names its place).
         """
+        any_tier = self.settings.sandbox.tier is not TierChoice.ISOLATED
         for place, row in enumerate(read_rows(rows)):
-            if fault := _fault(_runnable(row.test), row.entry_points, self.settings.sandbox.tier) if not row.io else "":
-                raise BadInput(f"row {place} cannot judge a completion: {fault}")
+            if row.io:
+                continue
+            if why := _why_no_judge(_runnable(row.test), row.entry_points, any_tier, _ADVICE):
+                raise BadInput(f"row {place} cannot judge a completion: {why}")
 
     def check_sandbox(self) -> None:
         """Judge a program that must pass and one that must not.
@@ -200,21 +201,8 @@ def _case(completion: Completion, row: RewardRow) -> _Case:
 _runnable = lru_cache(maxsize=4096)(with_star_import)
 """Tests of KodCode often import nothing: they mean whatever the completion defines."""
 
-
-@lru_cache(maxsize=4096)
-def _fault(test: str, needed: tuple[str, ...], tier: TierChoice) -> str:
-    """Why tests can judge no completion, whatever it is; empty where they can."""
-    try:
-        if not expected_tests(test):
-            return "its tests define no test function"
-        if missing := sorted(set(needed) - set(entry_points(test))):
-            return f"its tests do not use the entry point {missing[0]}"
-        why = why_shared(test) if tier is TierChoice.ISOLATED else ""
-    except UNREADABLE as error:
-        return f"its tests do not parse: {error}"
-    if why:
-        return (
-            f"its tests cannot be isolated from the completion: {why}. Leave out such rows (in a release those whose "
-            f"`lineage.integrity_tier` is not `isolated`), or accept what a completion could forge: sandbox.tier=auto"
-        )
-    return ""
+_why_no_judge = lru_cache(maxsize=4096)(why_no_judge)
+_ADVICE = (
+    ". Leave out such rows (in a release those whose `lineage.integrity_tier` is not `isolated`), or accept what a "
+    "completion could forge: sandbox.tier=auto"
+)

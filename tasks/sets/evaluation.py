@@ -9,6 +9,7 @@ import pyarrow as pa
 from tasks.arrow import arrow_schema
 from tasks.models import ReleaseRow, Split
 from tasks.released import Released
+from tasks.reviews import is_doubt
 from tasks.sets.columns import entry_points
 from tasks.sets.levels import COLUMNS, levels
 from tasks.sets.tables import Piece, split_rows
@@ -38,7 +39,7 @@ def evaluation_rows(released: Released) -> Iterator[Piece]:
     for table in released.tables(_READ):
         rows = []
         for row, (level, rate) in zip(table.to_pylist(), levels(table), strict=True):
-            if row["split"] != Split.EVALUATION or row["filter_reason"]:
+            if row["split"] != Split.EVALUATION or is_doubt(row["filter_reason"]):
                 continue
             names = entry_points(row)
             made = {

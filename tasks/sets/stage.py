@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
 from tasks.artifacts import Outcome, Receipt
@@ -19,12 +17,12 @@ from tasks.run import Run, StageName
 from tasks.sets.held_out import REPORT
 from tasks.sets.placing import Placings, evidence, place
 from tasks.sets.rl import pick
-from tasks.shards import RETRIES, report
+from tasks.shards import SANDBOX, shard_task
 
 _PAIR = ["question_id", "solution", "test", "io"]
 
 
-@task(task_run_name="place rows", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("place rows")
 def place_rows(run: Run, parts: Sequence[Receipt]) -> list[Receipt]:
     """Put every row into a group of related ones, and hold some groups out; a shard of placings for each shard.
 
@@ -54,7 +52,7 @@ def place_rows(run: Run, parts: Sequence[Receipt]) -> list[Receipt]:
     return receipts
 
 
-@task(task_run_name="pick references", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("pick references")
 def pick_references(run: Run) -> list[Receipt]:
     """Candidates for the set `rl`, whose references are to be run again; a shard for each shard of released rows.
 
@@ -85,7 +83,7 @@ def pick_references(run: Run) -> list[Receipt]:
     return receipts
 
 
-@task(task_run_name="run references of {candidates.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("run references of {candidates.name}", SANDBOX)
 def rerun_references(run: Run, rows: Sequence[Receipt], candidates: Receipt) -> Receipt:
     """Run the solution of each candidate of a shard again; one that does not pass is rejected.
 
@@ -106,7 +104,7 @@ def rerun_references(run: Run, rows: Sequence[Receipt], candidates: Receipt) -> 
         return Outcome.of([_reference(wanted[verdict.id], verdict) for verdict in verdicts])
 
     depends_on = [candidates, *rows, shareable_sandbox(sandbox), resolve_backend(sandbox).value]
-    return report(run.stage(StageName.REFERENCES).run_shard(candidates.name, Reference, depends_on, work))
+    return run.stage(StageName.REFERENCES).run_shard(candidates.name, Reference, depends_on, work)
 
 
 def _reference(candidate: Candidate, found: PairVerdict) -> Reference | Reject:

@@ -11,7 +11,7 @@ from tasks.settings.curation import Curation, Dedup
 from tasks.settings.decontamination import Benchmark, Bounds, Decontamination
 from tasks.settings.embedding import Embedder, EmbedderKind
 from tasks.settings.engine import Engine, EngineKind
-from tasks.settings.evaluation import Asking, BenchmarkFormat, Evaluation, EvaluationConfig
+from tasks.settings.evaluation import BenchmarkFormat, Evaluation, EvaluationConfig
 from tasks.settings.experiment import ExperimentConfig, Serving
 from tasks.settings.kpis import KpiName, Kpis, Target
 from tasks.settings.licensing import Licensing
@@ -37,6 +37,7 @@ from tasks.settings.stages import (
     Sandbox,
     TierChoice,
 )
+from tasks.settings.storage import Storage
 from tasks.settings.styles import Styles, TargetStyle
 from tasks.settings.teachers import (
     Batching,
@@ -70,7 +71,6 @@ __all__ = [
     "EFFORTS",
     "PROFILES",
     "AnswerChoice",
-    "Asking",
     "Axis",
     "Backend",
     "Batching",
@@ -134,6 +134,7 @@ __all__ = [
     "SetOptions",
     "Sets",
     "SolverRates",
+    "Storage",
     "Structured",
     "Styles",
     "SubsetOptions",

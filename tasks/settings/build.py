@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import datetime
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import Field, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    InitSettingsSource,
-    PydanticBaseSettingsSource,
-)
 
 from tasks.settings.curation import Curation
 from tasks.settings.engine import Engine
 from tasks.settings.kpis import Kpis
+from tasks.settings.place import Place
 from tasks.settings.post_training import PostTraining
 from tasks.settings.section import Tree
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
 from tasks.settings.stages import Release, Sandbox
+from tasks.settings.storage import Storage
 from tasks.settings.teachers import Budget, Teachers
 from tasks.settings.verification import Verification
 
+DATE = "{date}"
 PROFILES = Path(__file__).resolve().parents[2] / "deployments" / "profiles"
 
 
@@ -30,12 +30,31 @@ class BuildConfig(Tree):
     """Everything one run depends on. Two runs with equal configs make equal releases."""
 
     profile: str = Field("demo", description="`demo`, `pilot`, `full`, or the path of a YAML file.")
-    run: str = Field("demo", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of the run's folder.")
+    run: str = Field(
+        "demo",
+        pattern=r"^([A-Za-z0-9]|\{date\})([A-Za-z0-9._-]|\{date\}){0,63}$",
+        description="Name of the run's folder. `{date}` in it becomes the day that the run is for, and each day draws "
+        "other questions.",
+    )
+    date: datetime.date | None = Field(
+        None,
+        description="The day that `{date}` in `run` stands for. Empty: the day, in UTC, that the flow run was "
+        "scheduled for, which stays the same when it is retried; on the console today.",
+    )
+    busy_wait_s: float = Field(
+        600,
+        ge=0,
+        le=604_800,
+        description="Seconds to wait where another flow run is writing the same run; then this one fails.",
+    )
     store: str = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
-    cache: str = Field(
+    storage: Storage = Storage()
+    cache: Place = Field(
         "",
-        description="Local SQLite file with the teachers' answers, shared by all runs. Empty: "
-        "`<store>/answers.sqlite`; must be given where the store is not a local folder.",
+        description="Where the teachers' answers are kept, for all runs: a local SQLite file, or for several hosts "
+        "`postgresql://user@host/database`, with the password in PGPASSWORD, `.pgpass` or the Prefect Secret block "
+        "that `?password_block=` names. Empty: `<store>/answers.sqlite`; must be given where the store is not a local "
+        "folder.",
     )
     seed: int = Field(0, ge=0, le=2**31, description="Drives every random choice.")
     shard_size: int = Field(256, ge=1, le=100_000, description="Questions per shard.")
@@ -56,23 +75,15 @@ class BuildConfig(Tree):
     post_training: PostTraining = PostTraining()
     release: Release = Release()
     kpis: Kpis = Kpis()
+    report: bool = Field(True, description="Whether a build ends with its report, `report.html` in the run's folder.")
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        name = init_settings().get("profile") or env_settings().get("profile") or "demo"
-        values = read_profile(name)
-        if any("rigour" in (source().get("verification") or {}) for source in (init_settings, env_settings)):
+    def values_of_profile(cls, given: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+        values = read_profile(given.get("profile") or environment.get("profile") or "demo")
+        if any("rigour" in (source.get("verification") or {}) for source in (given, environment)):
             # What the profile says of the effort is meant for its own rigour.
             values["verification"] = {**values.get("verification", {}), "effort": {}}
-        profile = InitSettingsSource(settings_cls, init_kwargs=values)
-        return init_settings, env_settings, profile
+        return values
 
     @model_validator(mode="after")
     def _makes_something(self) -> BuildConfig:
@@ -91,6 +102,19 @@ class BuildConfig(Tree):
                     f"model of your own), or use budget.tokens"
                 )
         return self
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether `run` names a day that has to be put in yet."""
+        return DATE in self.run
+
+    def on(self, day: datetime.date) -> BuildConfig:
+        """The config of one day: its run is named by the day, and its seed draws other questions than another day's."""
+        if not self.is_dated:
+            return self
+        mixed = hashlib.sha256(f"{self.seed} {day.isoformat()}".encode()).digest()
+        seed = int.from_bytes(mixed[:4], "big") >> 1
+        return self.model_copy(update={"run": self.run.replace(DATE, day.isoformat()), "date": day, "seed": seed})
 
     @property
     def selected(self) -> dict[str, SubsetOptions]:

@@ -8,6 +8,7 @@ from tasks.settings.content import Content
 from tasks.settings.decontamination import Decontamination
 from tasks.settings.embedding import Embedder
 from tasks.settings.mix import Drift, Mix
+from tasks.settings.place import Place
 from tasks.settings.section import Section
 
 
@@ -41,6 +42,11 @@ class Curation(Section):
     content: Content = Content()
     mix: Mix = Mix()
     drift: Drift = Drift()
+    review: Place = Field(
+        "",
+        description="File or URL of decisions by hand, as `kodforge browse` writes them: JSON lines with question_id, "
+        "decision (accept, reject), note. Empty: none.",
+    )
 
     @property
     def by_meaning(self) -> bool:

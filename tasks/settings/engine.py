@@ -18,15 +18,15 @@ class EngineKind(StrEnum):
 
 
 class Engine(Section):
-    """What the tasks of curation run on. The result is the same on all of them."""
+    """What the tasks of all stages run on. The release is the same on all of them."""
 
     kind: EngineKind = Field(
         EngineKind.AUTO,
-        description="`auto`: processes of this machine from `processes_from` rows on, else threads. `dask` and `ray` "
-        "need the extra of that name.",
+        description="`auto`: threads, and for curation processes of this machine from `processes_from` rows on. `dask` "
+        "and `ray` need the extra of that name.",
     )
     address: str = Field(
-        "", description="Of a Dask scheduler or a Ray cluster. Empty: one is started on this machine for the run."
+        "", description="Of a Dask scheduler or a Ray cluster. Empty: one is started on this machine for each stage."
     )
     workers: int | None = Field(
         None, ge=1, le=4096, description="Processes or threads of this machine. Empty: one per core."

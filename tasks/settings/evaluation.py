@@ -8,11 +8,13 @@ from enum import StrEnum
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
+from tasks.models.vocabulary import Asking
 from tasks.settings.build import read_profile
+from tasks.settings.place import Place
 from tasks.settings.section import Section, Tree
 from tasks.settings.stages import Sandbox
+from tasks.settings.storage import Storage
 from tasks.settings.teachers import Budget, Endpoint
 
 _USUAL_K = (1, 10, 100)
@@ -29,13 +31,6 @@ class BenchmarkFormat(StrEnum):
     BIGCODEBENCH = "bigcodebench"
     LIVECODEBENCH = "livecodebench"
     KODFORGE = "kodforge"
-
-
-class Asking(StrEnum):
-    """`chat`: a user's turn. `completion`: raw text to go on with, for base models."""
-
-    CHAT = "chat"
-    COMPLETION = "completion"
 
 
 class Evaluation(Section):
@@ -116,10 +111,11 @@ class EvaluationConfig(Tree):
     profile: str = Field("", description="Path of a YAML file with values of this config. Empty: none is read.")
     run: str = Field("evaluation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of its folder.")
     store: str = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
-    cache: str = Field(
+    storage: Storage = Storage()
+    cache: Place = Field(
         "",
-        description="Local SQLite file with the model's answers. Empty: `<store>/answers.sqlite`; must be given where "
-        "the store is not a local folder.",
+        description="Where the model's answers are kept: a local SQLite file, or `postgresql://user@host/database`. "
+        "Empty: `<store>/answers.sqlite`; must be given where the store is not a local folder.",
     )
     seed: int = Field(0, ge=0, le=2**31, description="Seed of the first sample, the others follow; and of intervals.")
     shard_size: int = Field(32, ge=1, le=10_000, description="Items per shard.")
@@ -129,18 +125,9 @@ class EvaluationConfig(Tree):
     sandbox: Sandbox = Sandbox()
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        name = init_settings().get("profile")
-        if not name:
-            return init_settings, env_settings
-        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=read_profile(name))
+    def values_of_profile(cls, given: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+        name = given.get("profile")
+        return read_profile(name) if name else {}
 
     @model_validator(mode="after")
     def _knows_its_prices(self) -> Self:

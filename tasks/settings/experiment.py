@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource
 
 from tasks.settings.build import named_profile
 from tasks.settings.evaluation import Evaluation
@@ -44,7 +43,7 @@ class Serving(Section):
     timeout_s: float = Field(600, gt=0, le=86_400, description="For one request.")
     max_tokens: int = Field(4096, ge=1, le=1_000_000, description="Per answer.")
     temperature: float | None = Field(None, ge=0, le=2, description="Empty: 0 for one sample, 0.8 for several.")
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling: 1 leaves no token out.")
 
     @model_validator(mode="after")
     def _names_what_is_known(self) -> Self:
@@ -83,17 +82,8 @@ class ExperimentConfig(Tree):
     sandbox: Sandbox = Sandbox()
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        name = init_settings().get("profile") or "smoke"
-        profile = InitSettingsSource(settings_cls, init_kwargs=named_profile(name, EXPERIMENTS))
-        return init_settings, env_settings, profile
+    def values_of_profile(cls, given: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+        return named_profile(given.get("profile") or "smoke", EXPERIMENTS)
 
     @model_validator(mode="after")
     def _has_cells(self) -> Self:

@@ -44,8 +44,10 @@ class KpiName(StrEnum):
 
 
 class Target(Section):
-    at_least: float | None = None
-    at_most: float | None = None
+    """What a number should be: a bound, or one on either side."""
+
+    at_least: float | None = Field(None, description="The number, or more.")
+    at_most: float | None = Field(None, description="The number, or less.")
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:

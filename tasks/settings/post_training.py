@@ -11,6 +11,8 @@ from tasks.settings.styles import Styles
 
 
 class PostTraining(Section):
+    """What is made of the curated rows."""
+
     styles: Styles = Styles()
     reasoning: Reasoning = Reasoning()
     held_out: HeldOut = Field(HeldOut(), description="Rows kept apart to evaluate with.")

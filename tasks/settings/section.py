@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 
 def without_defaults(schema: dict[str, Any]) -> None:
@@ -41,6 +41,28 @@ class Tree(BaseSettings):
         hide_input_in_errors=True,
         json_schema_extra=without_defaults,
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        profile = cls.values_of_profile(init_settings(), env_settings())
+        return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=profile)
+
+    @classmethod
+    def values_of_profile(cls, given: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
+        """The values of the profile, for what neither parameter nor environment gives.
+
+        Args:
+            given: what was passed.
+            environment: what the environment has.
+        """
+        raise NotImplementedError
 
 
 def with_usual(model: type[BaseModel], values: Any) -> Any:

@@ -35,7 +35,9 @@ class HeldOut(Section):
 
 
 class SetOptions(Section):
-    enabled: bool = True
+    """Whether a set is made, and how large."""
+
+    enabled: bool = Field(True, description="Whether it is made.")
     rows: int | None = Field(
         None,
         ge=1,
@@ -56,7 +58,7 @@ class SolverRates(StrEnum):
 class RlOptions(Mix):
     """Rows for reinforcement learning: which, and how many, by the same rules as `curation.mix`."""
 
-    enabled: bool = True
+    enabled: bool = Field(True, description="Whether it is made.")
     size: int | None = Field(10_000, ge=1, description="Rows at most, as in KodCode-Light-RL-10K. Empty: all.")
     solver_rates: SolverRates = Field(
         SolverRates.PREFER_BETWEEN,

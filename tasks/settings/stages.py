@@ -68,16 +68,18 @@ class Hub(Section):
 
 
 class Release(Section):
+    """What is written at the end of a run, where, and in which version."""
+
     path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
-    title: str = "Verified coding triplets"
+    title: str = Field("Verified coding triplets", description="For the card, the citation and Croissant.")
     creator: str = Field("", description="Who publishes it, for the citation. Empty: its authors.")
     version: str = Field(
         "",
         pattern=r"^((0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*))?$",
         description="Semantic version. Empty: that of the release before, raised by what changed; 1.0.0 at first.",
     )
-    keep: int = Field(3, ge=0, description="Earlier versions that stay, in the folders `<path>-<version>`.")
-    rows_per_file: int = Field(50_000, ge=1)
+    keep: int = Field(3, ge=0, description="Earlier versions that stay, each in its folder `<path>/<version>`.")
+    rows_per_file: int = Field(50_000, ge=1, description="Rows of a Parquet file, at most.")
     rows_per_group: int = Field(
         1000, ge=1, le=100_000, description="Rows of a Parquet row group, the least that a reader with a filter reads."
     )

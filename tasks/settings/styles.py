@@ -17,6 +17,8 @@ class TargetStyle(StrEnum):
 
 
 class Styles(Section):
+    """The styles that rows are told in once more, beside the one they were made in."""
+
     into: tuple[TargetStyle, ...] = Field(
         (), description="Each row is told once more in each of these, where it can be, and verified again."
     )

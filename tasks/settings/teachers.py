@@ -25,8 +25,8 @@ class EndpointKind(StrEnum):
 class Sampling(Section):
     """Sampling parameters of one role; the seed is derived from the run's seed and the attempt."""
 
-    temperature: float = Field(1.0, ge=0, le=2)
-    top_p: float = Field(1.0, gt=0, le=1)
+    temperature: float = Field(1.0, ge=0, le=2, description="0: the likeliest token each time.")
+    top_p: float = Field(1.0, gt=0, le=1, description="Nucleus sampling: 1 leaves no token out.")
     max_tokens: int = Field(4096, ge=1, le=1_000_000, description="Per reply.")
 
 
@@ -170,7 +170,9 @@ class Endpoint(Server):
     stream: bool = Field(False, description="Stream replies: a stalled server is noticed after `timeout_s` of silence.")
     structured: Structured = Field(Structured.JSON_SCHEMA, description="What it understands of JSON schemas.")
     send_seed: bool = Field(True, description="Send the sampling seed; some servers refuse it.")
-    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    max_tokens_name: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="What the server calls the cap on a reply's tokens."
+    )
     extra_body: str = Field(
         "", description='JSON object that is merged into each request, as in {"reasoning_effort": "low"}.'
     )

@@ -26,9 +26,9 @@ class Precision(StrEnum):
 class Lora(Section):
     """The adapter. Source: Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models", arXiv 2106.09685."""
 
-    rank: int = Field(16, ge=1, le=1024)
+    rank: int = Field(16, ge=1, le=1024, description="Of the adapter's matrices.")
     alpha: int = Field(32, ge=1, le=4096, description="The adapter's output is scaled by alpha / rank.")
-    dropout: float = Field(0.05, ge=0, lt=1)
+    dropout: float = Field(0.05, ge=0, lt=1, description="Share of the adapter's inputs that a step leaves out.")
     targets: tuple[str, ...] = Field(("all-linear",), min_length=1, description="Names of the layers that get one.")
 
 
@@ -47,11 +47,13 @@ class Training(Section):
     )
     method: Method = Method.LORA
     lora: Lora = Lora()
-    learning_rate: float = Field(1e-5, gt=0, le=1)
-    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    learning_rate: float = Field(1e-5, gt=0, le=1, description="Its highest value, after the warm-up.")
+    schedule: Literal["cosine", "linear", "constant"] = Field(
+        "cosine", description="How the learning rate falls after the warm-up; `constant`: not at all."
+    )
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps in which the learning rate rises.")
-    weight_decay: float = Field(0.0, ge=0, le=1)
-    epochs: float = Field(3, gt=0, le=100)
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Of the optimiser, AdamW.")
+    epochs: float = Field(3, gt=0, le=100, description="Passes over the rows; may be a part of one.")
     steps: int | None = Field(None, ge=1, description="End after so many optimiser steps. Empty: after the epochs.")
     batch: int = Field(128, ge=1, le=65_536, description="Rows per optimiser step, over all devices.")
     device_batch: int = Field(1, ge=1, le=4096, description="Of them at once on one device; gradients are summed up.")
@@ -61,7 +63,9 @@ class Training(Section):
         description="Rows share sequences of `tokens`, and `batch` counts these. Needs an `attention` that keeps them "
         "apart, as flash_attention_2.",
     )
-    precision: Precision = Precision.BFLOAT16
+    precision: Precision = Field(
+        Precision.BFLOAT16, description="Of the arithmetic, and of the weights that are frozen or written."
+    )
     gradient_checkpointing: bool = Field(True, description="Less memory, a third more time.")
     attention: Literal["", "eager", "sdpa", "flash_attention_2", "flash_attention_3"] = Field(
         "", description="Empty: what transformers takes by itself."

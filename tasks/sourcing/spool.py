@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.models import Seed
+from tasks.scratch import scratch_folder
 
 
 class Spool:
@@ -76,8 +76,8 @@ def _hash(text: str) -> int:
 @contextmanager
 def spooled() -> Iterator[Spool]:
     """An empty spool; its file is gone when the block ends."""
-    with tempfile.TemporaryDirectory(prefix="kodforge-seeds-") as folder:
-        spool = Spool(Path(folder) / "seeds.sqlite")
+    with scratch_folder() as folder:
+        spool = Spool(folder / "seeds.sqlite")
         try:
             yield spool
         finally:

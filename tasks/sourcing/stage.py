@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import BaseModel
 
 from tasks.artifacts import Outcome, Receipt, batches
@@ -17,7 +15,7 @@ from tasks.errors import BadInput
 from tasks.models import Question, Reject, RejectReason, Seed, SeedGroup
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import Role, fingerprint
-from tasks.shards import RETRIES, report
+from tasks.shards import TEACHER, shard_task
 from tasks.sourcing import licences, questions, screening
 from tasks.sourcing.catalogue import Entry, Method, entry_of, read_seeds
 from tasks.sourcing.groups import seed_groups
@@ -78,7 +76,7 @@ def _objection(seed: Seed) -> tuple[RejectReason, str] | None:
     return None
 
 
-@task(task_run_name="seeds of {subset}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("seeds of {subset}")
 def collect_seeds(run: Run, subset: str, first_seeds: int, first_prompts: int) -> Collected:
     """Read and screen the seeds of a subset and draw its prompts, both as shards, numbered from the given numbers."""
     entry, options = entry_of(subset), run.config.subsets[subset]
@@ -100,7 +98,7 @@ def _write(
     for number, batch in zip(count(first), batches(rows, size), strict=False):
         outcome = Outcome.of(batch)
         key = fingerprint([row.model_dump(mode="json") for row in batch])
-        receipts.append(report(run.stage(stage).run_shard(f"part-{number:05d}", model, [key], partial(_same, outcome))))
+        receipts.append(run.stage(stage).run_shard(f"part-{number:05d}", model, [key], partial(_same, outcome)))
     return receipts
 
 
@@ -139,7 +137,7 @@ def collect_all_seeds(run: Run) -> dict[str, list[Receipt]]:
     return prompts
 
 
-@task(task_run_name="questions {prompts.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("questions {prompts.name}", TEACHER)
 def write_questions(run: Run, prompts: Receipt, saturated: str = "") -> Receipt:
     """Ask for one question per group of a shard, and check what comes.
 
@@ -171,7 +169,7 @@ def write_questions(run: Run, prompts: Receipt, saturated: str = "") -> Receipt:
         run.config.questions,
         saturated,
     ]
-    return report(run.stage(StageName.QUESTIONS).run_shard(prompts.name, Question, depends_on, work))
+    return run.stage(StageName.QUESTIONS).run_shard(prompts.name, Question, depends_on, work)
 
 
 def _or_reject(row: Question | Reject) -> Question | Reject:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 from pydantic import Field
 
 from tasks.artifacts import Outcome, Receipt, batches
@@ -32,8 +30,9 @@ from tasks.models import (
     Tier,
 )
 from tasks.run import Run, StageName
-from tasks.shards import RETRIES, report
+from tasks.shards import shard_task
 from tasks.star_import import with_star_import
+from tasks.styles.asking import converted_id
 
 _TEXTS = ("question", "solution", "test")
 _NEEDED = "Needed: id (or question_id), question, solution, test (texts); optional: subset, style, entry_points"
@@ -81,7 +80,7 @@ def check_file(rows: Path, out: Path) -> None:
 
     Raises:
         BadInput: a file of another ending, a column is missing or no text (names row and column), an id occurs twice,
-            or there are no rows.
+            two rows would have one id in the other style, or there are no rows.
     """
     check_suffix(out)
     if rows.exists() and any(one.exists() and one.samefile(rows) for one in (out, rejects_beside(out))):
@@ -92,7 +91,16 @@ def check_file(rows: Path, out: Path) -> None:
 
 def rows_to_convert(path: Path) -> Iterator[RowToConvert]:
     """The rows of a file, in order; raises as ``check_file`` does."""
-    return (row for row, _ in read_models(path, RowToConvert, _values, _NEEDED))
+    told: dict[str, str] = {}
+    for row, _ in read_models(path, RowToConvert, _values, _NEEDED):
+        if row.style is Style.INSTRUCT:
+            other = told.setdefault(converted_id(row.id, Style.INSTRUCT), row.id)
+            if other != row.id:
+                raise BadInput(
+                    f"{path}: id {row.id!r} and id {other!r} of two rows would have the same id in the other style, "
+                    f"whose suffix takes the place of _I. Give one of them another"
+                )
+        yield row
 
 
 def _values(row: dict[str, Any]) -> dict[str, Any]:
@@ -102,7 +110,7 @@ def _values(row: dict[str, Any]) -> dict[str, Any]:
     return values | {"id": row.get("id") or row.get("question_id"), "subset": row.get("subset") or ""}
 
 
-@task(task_run_name="read {path}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("read {path}")
 def read_file(run: Run, path: Path) -> list[Receipt]:
     """Cut the user's file into shards; raises as ``check_file`` does."""
     receipts = []
@@ -113,7 +121,7 @@ def read_file(run: Run, path: Path) -> list[Receipt]:
             return Outcome(rows_in=len(rows), rows=[_as_released(row) for row in rows])
 
         shard = f"part-{number:05d}"
-        receipts.append(report(run.stage(StageName.ROWS).run_shard(shard, ReleaseRow, [content], work)))
+        receipts.append(run.stage(StageName.ROWS).run_shard(shard, ReleaseRow, [content], work))
     return receipts
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.artifacts import Outcome, Receipt
 from tasks.execution.pool import shared_pool
 from tasks.execution.slots import resolve_backend
@@ -12,13 +9,13 @@ from tasks.execution.verify import shareable_sandbox
 from tasks.models import Conversion, ReleaseRow, Style
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import Role, fingerprint
-from tasks.shards import RETRIES, report
+from tasks.shards import SANDBOX, TEACHER, shard_task
 from tasks.styles.asking import conversion_request, read_conversion, unasked, why_not_asked
 from tasks.styles.verifying import verify
 from tasks.teachers.clients import shared_client
 
 
-@task(task_run_name="convert {part.name} into {style}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("convert {part.name} into {style}", TEACHER)
 def convert_rows(run: Run, part: Receipt, style: Style) -> Receipt:
     """Ask the converter to tell each row of a shard in another style."""
     converter = run.teachers.of(Role.CONVERTER)
@@ -36,10 +33,10 @@ def convert_rows(run: Run, part: Receipt, style: Style) -> Receipt:
         return Outcome.of([told.get(row.question_id) or unasked(row, style, unfit[row.question_id]) for row in rows])
 
     depends_on = [part, fingerprint([request.key(converter) for request in requests]), wire_settings(converter), style]
-    return report(run.stage(StageName.CONVERSIONS).run_shard(f"{part.name}-{style}", Conversion, depends_on, work))
+    return run.stage(StageName.CONVERSIONS).run_shard(f"{part.name}-{style}", Conversion, depends_on, work)
 
 
-@task(task_run_name="verify {conversions.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("verify {conversions.name}", SANDBOX)
 def verify_conversions(run: Run, part: Receipt, conversions: Receipt) -> Receipt:
     """Run the conversions of a shard: those that hold are rows like those that they were made of, yet to be curated."""
     config = run.config
@@ -53,7 +50,7 @@ def verify_conversions(run: Run, part: Receipt, conversions: Receipt) -> Receipt
     box = [shareable_sandbox(config.sandbox), resolve_backend(config.sandbox).value]
     bounds = [effort.reruns, effort.stubs, rules.gates, config.post_training.styles.least_inputs]
     depends_on = [part, conversions, *box, *bounds]
-    return report(run.stage(StageName.RETOLD).run_shard(conversions.name, ReleaseRow, depends_on, work))
+    return run.stage(StageName.RETOLD).run_shard(conversions.name, ReleaseRow, depends_on, work)
 
 
 def _rows(run: Run, part: Receipt) -> list[ReleaseRow]:

@@ -138,28 +138,31 @@ def _server(application: Starlette) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _bound(port: int) -> socket.socket:
+def _bound(host: str, port: int) -> socket.socket:
     # With the protocol named asyncio turns off Nagle's algorithm; else an answer waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(("127.0.0.1", port))
+        listener.bind((host, port))
     except OSError as error:
         listener.close()
-        raise BadInput(f"port {port} on loopback cannot be had: {error}. Choose another: --port") from error
+        raise BadInput(f"port {port} of {host} cannot be had: {error}. Choose another: --port") from error
     return listener
 
 
-def serve(port: int, log: Path | None = None, key: str | None = None, latency_s: float = 0.0) -> None:
+def serve(
+    port: int, log: Path | None = None, key: str | None = None, latency_s: float = 0.0, host: str = "127.0.0.1"
+) -> None:
     """Serve in the foreground until interrupted.
 
     Args:
         key: the bearer token to demand.
+        host: the address to serve on; anyone who reaches it may ask.
 
     Raises:
         BadInput: the port is taken.
     """
-    with _bound(port) as listener:
+    with _bound(host, port) as listener:
         teacher = DemoTeacher(packaged(), log, required_key=key, latency_s=latency_s)
         _server(teacher.app).run(sockets=[listener])
 
@@ -171,7 +174,7 @@ def running(teacher: DemoTeacher) -> Iterator[str]:
     Raises:
         TeacherUnavailable: the server does not start.
     """
-    with _bound(0) as listener:
+    with _bound("127.0.0.1", 0) as listener:
         server = _server(teacher.app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True, name="demo-teacher")
         thread.start()

@@ -1,13 +1,28 @@
-"""What the teachers are doing right now: rate, tokens, cost, errors by kind."""
+"""What the teachers of a process are doing: rate, tokens, cost, errors by kind. Counted here, shown elsewhere."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tasks import metrics
 
 _WINDOW_S = 60.0
+_OPERATIONS = {"/chat/completions": "chat", "/completions": "text_completion", "/embeddings": "embeddings"}
+"""What a path asks for, in OpenTelemetry's words."""
+
+
+class Outcome(StrEnum):
+    """How a request ends; one that is refused, or not asked for want of budget, ends with the reason of its reject."""
+
+    ANSWERED = "answered"
+    CACHED = "cached"
+    ABANDONED = "abandoned"
+    """The run was stopped, or its teacher was not to be had."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +33,7 @@ class Reading:
         answered: requests that a server answered; ``cached`` came from disk.
         usd: None where a price is unknown.
         per_s: answers of servers per second.
-        errors: tries that failed, by kind; most of them were tried again.
+        errors: tries that failed and requests that were refused, by kind; most of the tries were followed by another.
     """
 
     asked: int
@@ -49,69 +64,170 @@ class Reading:
         return ", ".join(parts)
 
 
-class Meter:
-    """Counts for all clients of a process. Thread-safe."""
+class Tally:
+    """Counts of what one stage asks of one model. Thread-safe.
 
-    def __init__(self) -> None:
+    Attributes:
+        labels: of its metrics.
+    """
+
+    def __init__(self, stage: str, model: str) -> None:
+        self.labels = {"stage": stage, "model": model}
+        self._gen_ai = {
+            "gen_ai.provider.name": "openai",  # whose protocol it is
+            "gen_ai.request.model": model,
+            "stage": stage,
+        }
         self._lock = threading.Lock()
-        self._counts: Counter[str] = Counter()
-        self._errors: Counter[str] = Counter()
-        self._usd: float | None = 0.0
+        self.asked_for = self.in_flight = self.tokens = 0
+        self.ended: Counter[str] = Counter()
+        self.failures: Counter[str] = Counter()
+        self.usd: float | None = 0.0
         self._recent: deque[float] = deque()
-        self._started = time.monotonic()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are neither with a server nor at their end."""
+        return max(0, self.asked_for - self.ended.total() - self.in_flight)
 
     def asked(self, number: int) -> None:
-        self._add("asked", number)
+        with self._lock:
+            self.asked_for += number
 
-    def cached(self, number: int) -> None:
-        self._add("cached", number)
+    def merged(self) -> None:
+        """A request is the same as one that is under way, and is answered with it."""
+        self.asked(-1)
 
     def sent(self, change: int) -> None:
         """A request went out (1), or is no longer in flight (-1)."""
-        self._add("in_flight", change)
+        with self._lock:
+            self.in_flight += change
 
-    def dropped(self) -> None:
-        """A request ended without an answer."""
-        self._add("asked", -1)
+    def ends(self, outcome: str, number: int = 1) -> None:
+        """Requests have come to an end other than an answer of a server."""
+        with self._lock:
+            self.ended[outcome] += number
 
     def failed(self, kind: str) -> None:
-        """A try failed."""
+        """A try failed, and another may follow."""
         with self._lock:
-            self._errors[kind] += 1
+            self.failures[kind] += 1
 
-    def answered(self, tokens: int, usd: float | None) -> None:
+    def tried(self, path: str, server: str, started: float, failure: str = "") -> None:
+        """A server was asked once, and how long that took.
+
+        Args:
+            path: of the request.
+            server: its host.
+            started: the monotonic clock's time then.
+            failure: its kind; empty where there was an answer.
+        """
+        labels = {**self._gen_ai, "gen_ai.operation.name": _OPERATIONS[path], "server.address": server}
+        if failure:
+            labels["error.type"] = failure
+        metrics.DURATION.record(time.monotonic() - started, labels)
+
+    def answered(self, path: str, prompt_tokens: int, completion_tokens: int, usd: float | None) -> None:
+        """An answer is on disk."""
+        with self._lock:
+            self.ended[Outcome.ANSWERED] += 1
+            self.tokens += prompt_tokens + completion_tokens
+            self.usd = None if usd is None or self.usd is None else self.usd + usd
+            self._recent.append(time.monotonic())
+            self._forget()
+        labels = {**self._gen_ai, "gen_ai.operation.name": _OPERATIONS[path]}
+        metrics.TOKENS.record(prompt_tokens, {**labels, "gen_ai.token.type": "input"})
+        metrics.TOKENS.record(completion_tokens, {**labels, "gen_ai.token.type": "output"})
+
+    def _forget(self) -> None:
         now = time.monotonic()
-        with self._lock:
-            self._counts["answered"] += 1
-            self._counts["tokens"] += tokens
-            self._usd = None if usd is None or self._usd is None else self._usd + usd
-            self._recent.append(now)
-            self._forget(now)
-
-    def _add(self, what: str, number: int) -> None:
-        with self._lock:
-            self._counts[what] += number
-
-    def _forget(self, now: float) -> None:
         while self._recent and self._recent[0] < now - _WINDOW_S:
             self._recent.popleft()
 
+    @property
+    def of_last_minute(self) -> int:
+        """Answers of servers."""
+        with self._lock:
+            self._forget()
+            return len(self._recent)
+
+    def errors(self) -> Counter[str]:
+        """Tries that failed, and requests that were refused, by kind."""
+        with self._lock:
+            refused = {kind: number for kind, number in self.ended.items() if kind not in _NO_ERRORS}
+            return self.failures + Counter(refused)
+
+
+_NO_ERRORS = {*Outcome, "budget_exhausted"}
+
+
+class Meter:
+    """The tallies of all clients of a process. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tallies: dict[tuple[str, str], Tally] = {}
+        self._started = time.monotonic()
+        metrics.REQUESTS.watch(self._ended)
+        metrics.RETRIES.watch(self._failed)
+        metrics.COST.watch(self._paid)
+        metrics.IN_FLIGHT.watch(self._in_flight)
+        metrics.WAITING.watch(self._waiting)
+
+    def of(self, stage: str, model: str) -> Tally:
+        """The tally of a stage and a model."""
+        with self._lock:
+            if (stage, model) not in self._tallies:
+                self._tallies[stage, model] = Tally(stage, model)
+            return self._tallies[stage, model]
+
+    def _all(self) -> list[Tally]:
+        with self._lock:
+            return list(self._tallies.values())
+
     def read(self) -> Reading:
         """The counts now."""
-        now = time.monotonic()
-        with self._lock:
-            self._forget(now)
-            span = min(_WINDOW_S, max(1e-3, now - self._started))
-            return Reading(
-                asked=self._counts["asked"],
-                answered=self._counts["answered"],
-                cached=self._counts["cached"],
-                in_flight=self._counts["in_flight"],
-                tokens=self._counts["tokens"],
-                usd=self._usd,
-                per_s=len(self._recent) / span,
-                errors=dict(self._errors),
-            )
+        tallies = self._all()
+        span = min(_WINDOW_S, max(1e-3, time.monotonic() - self._started))
+        ended, errors = Counter[str](), Counter[str]()
+        for tally in tallies:
+            ended.update(tally.ended)
+            errors.update(tally.errors())
+        answered, cached = ended[Outcome.ANSWERED], ended[Outcome.CACHED]
+        costs = [tally.usd for tally in tallies]
+        return Reading(
+            asked=sum(tally.asked_for for tally in tallies) - (ended.total() - answered - cached),
+            answered=answered,
+            cached=cached,
+            in_flight=sum(tally.in_flight for tally in tallies),
+            tokens=sum(tally.tokens for tally in tallies),
+            usd=None if None in costs else sum(usd for usd in costs if usd is not None),
+            per_s=sum(tally.of_last_minute for tally in tallies) / span,
+            errors=dict(errors),
+        )
+
+    def _ended(self) -> Iterator[tuple[float, metrics.Labels]]:
+        for tally in self._all():
+            for outcome, number in list(tally.ended.items()):
+                yield number, {**tally.labels, "outcome": outcome}
+
+    def _failed(self) -> Iterator[tuple[float, metrics.Labels]]:
+        for tally in self._all():
+            for kind, number in list(tally.failures.items()):
+                yield number, {**tally.labels, "kind": kind}
+
+    def _paid(self) -> Iterator[tuple[float, metrics.Labels]]:
+        for tally in self._all():
+            if tally.usd is not None:
+                yield tally.usd, tally.labels
+
+    def _in_flight(self) -> Iterator[tuple[float, metrics.Labels]]:
+        for tally in self._all():
+            yield tally.in_flight, tally.labels
+
+    def _waiting(self) -> Iterator[tuple[float, metrics.Labels]]:
+        for tally in self._all():
+            yield tally.waiting, tally.labels
 
 
 METER = Meter()

@@ -10,6 +10,23 @@ from tasks.teachers.requests import Reply
 
 STOPPED = "the run was stopped; answers received so far are kept, run the same command to go on"
 
+_stopped_runs: set[str] = set()
+
+
+def stop_run(account: str) -> None:
+    """Begin no more requests of a run, in a worker process that other runs may share."""
+    _stopped_runs.add(account)
+
+
+def start_run(account: str) -> None:
+    """Let a run ask, which may have been stopped before."""
+    _stopped_runs.discard(account)
+
+
+def is_stopped(account: str) -> bool:
+    """Whether ``stop_run`` was called for a run."""
+    return account in _stopped_runs
+
 
 @dataclass
 class Running:

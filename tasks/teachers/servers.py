@@ -9,7 +9,7 @@ import os
 import time
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
@@ -107,6 +107,7 @@ class Server:
         self.model = route.model or endpoint.model
         self.in_flight = InFlight(route.max_in_flight)
         self.allowance = Allowance(route.limits.requests_per_minute, route.limits.tokens_per_minute)
+        self.host = httpx.URL(route.base_url).host
         self._key = api_key(route)
         self._failures, self._ill_until, self._pause_s = 0, 0.0, _ILL_S
         self.answers = 0
@@ -192,14 +193,18 @@ class Server:
         if not limits.global_in_flight and not limits.global_rate:
             yield
             return
-        from prefect.concurrency.asyncio import concurrency, rate_limit  # noqa: PLC0415 - needs a Prefect server
+        from tasks.teachers.shared_limits import holding  # noqa: PLC0415 - Prefect's client takes long to import
 
-        async with AsyncExitStack() as stack:
-            if limits.global_in_flight:
-                await stack.enter_async_context(concurrency(limits.global_in_flight, occupy=1, strict=True))
-            if limits.global_rate:
-                await rate_limit(limits.global_rate, occupy=1, strict=True)
+        async with holding(limits.global_in_flight, limits.global_rate):
             yield
+
+    async def close(self) -> None:
+        """Close its connections, and give back the slots of shared limits that no request has."""
+        await self.http.aclose()
+        if self.route.limits.global_in_flight:
+            from tasks.teachers.shared_limits import give_back  # noqa: PLC0415 - as above
+
+            await give_back()
 
     async def post(self, path: str, body: dict[str, Any]) -> Response:
         """Send a request and take in the whole response.

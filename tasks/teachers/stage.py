@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from tasks.acceptance import holds, to_ask
 from tasks.artifacts import Outcome, Receipt
 from tasks.execution.expected import entry_points
@@ -15,7 +12,7 @@ from tasks.models import Attempt, Question, Reject, RejectReason, Solution, Verd
 from tasks.rounds import Rounds, answered, question_of
 from tasks.run import Run, StageName, wire_settings
 from tasks.settings import Role, fingerprint
-from tasks.shards import RETRIES, report
+from tasks.shards import TEACHER, shard_task
 from tasks.syntax import mentions
 from tasks.teachers.clients import shared_client
 from tasks.teachers.prompts import call_of, chat, fitting, grammar
@@ -26,7 +23,7 @@ from tasks.teachers.requests import Answer, ChatRequest, Refused
 TEMPLATE, SOLVER = "solve", "solver"
 
 
-@task(task_run_name="attempt {number} {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("attempt {number} {questions.name}", TEACHER)
 def generate_attempts(run: Run, questions: Receipt, number: int, rounds: Rounds) -> Receipt:
     """Ask the author for attempt ``number`` (1-based) at each question of a shard that needs one.
 
@@ -50,7 +47,7 @@ def generate_attempts(run: Run, questions: Receipt, number: int, rounds: Rounds)
         wire_settings(author),
     ]
     shard = f"{questions.name}-try-{number:02d}"
-    return report(run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work))
+    return run.stage(StageName.ATTEMPTS).run_shard(shard, Attempt, depends_on, work)
 
 
 def _pending(questions: Sequence[Question], run: Run, rounds: Rounds) -> list[Question]:
@@ -108,7 +105,7 @@ def read_attempt(question: Question, answer: Answer | Refused, run: Run, number:
     )
 
 
-@task(task_run_name="solve {questions.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("solve {questions.name}", TEACHER)
 def solve_questions(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
     """Ask the solver, which sees no tests, for solutions to those questions of a shard that an attempt passed."""
     solver, tries = run.teachers.of(Role.SOLVER), run.config.verification.effort.solver_tries
@@ -125,7 +122,7 @@ def solve_questions(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
         )
 
     depends_on = [questions, fingerprint([request.key(solver) for request in requests]), wire_settings(solver)]
-    return report(run.stage(StageName.SOLUTIONS).run_shard(questions.name, Solution, depends_on, work))
+    return run.stage(StageName.SOLUTIONS).run_shard(questions.name, Solution, depends_on, work)
 
 
 def solver_request(question: Question, run: Run, number: int) -> ChatRequest:

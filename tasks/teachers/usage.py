@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from tasks.run import Run
-from tasks.teachers.cache import ResponseCache, Use
+from tasks.teachers.cache import Use, open_cache
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def sum_up(uses: Iterable[Use]) -> RunUsage:
 
 def usage_of(run: Run) -> RunUsage:
     """What a run used, over all its sessions."""
-    return sum_up(ResponseCache(run.cache_path).uses(run.account))
+    return sum_up(open_cache(run.cache_path).uses(run.account))
 
 
 def dollars(usd: float | None) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,9 +32,9 @@ _WHERE = {"python", "launcher", "threads", "save_every", "device_batch", "gradie
 class Cell:
     """One training. A base model as it is has the recipe ``base`` and no seed."""
 
-    model: str
-    recipe: str
-    seed: int | None
+    model: Annotated[str, Field(description="One of `models`.")]
+    recipe: Annotated[str, Field(description="One of `recipes`.")]
+    seed: Annotated[int | None, Field(description="Drives the order of rows and the first weights.")]
 
     @property
     def title(self) -> str:

@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.errors import BadInput
-from tasks.evaluation.estimator import Estimate, pass_at_k
-from tasks.evaluation.result import EvaluationResult
-from tasks.intervals import sign_flip_p, wilson
+from tasks.intervals import holm, pass_at_k, sign_flip_p, wilson
+from tasks.models.scores import Estimate, EvaluationResult
 from tasks.models.training import GroupComparison
 from tasks.settings.experiment import BASE
-from tasks.significance import holm
 from tasks.training.cells import TrainedCell
 
 SCHEMA: Literal["kodforge-experiment-1"] = "kodforge-experiment-1"

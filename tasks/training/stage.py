@@ -5,28 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
-from prefect import task
 from prefect.artifacts import create_progress_artifact, create_table_artifact, update_progress_artifact
-from prefect.cache_policies import NO_CACHE
 from prefect.logging import get_run_logger
 
+from tasks.retries import Retries, can_help
 from tasks.settings import ExperimentConfig
-from tasks.shards import RETRIES
+from tasks.shards import shard_task
 from tasks.training.cells import LOG, Cell, TrainedCell, export_base, train_cell
 from tasks.training.process import Step, read_log
 
 _LINES = 50
 """Of the table of losses."""
-_CAN_HELP = RETRIES["retry_condition_fn"]
+_RETRIES: Retries = {"retries": 1, "retry_delay_seconds": [30], "retry_condition_fn": can_help}
 
 
-@task(
-    task_run_name="train {cell.title}",
-    cache_policy=NO_CACHE,
-    retries=1,
-    retry_delay_seconds=30,
-    retry_condition_fn=_CAN_HELP,
-)
+@shard_task("train {cell.title}", retries=_RETRIES)
 def train(config: ExperimentConfig, cell: Cell, folder: Path) -> TrainedCell:
     """Train a cell; its progress and its losses are on the task run's page.
 
@@ -61,7 +54,7 @@ def train(config: ExperimentConfig, cell: Cell, folder: Path) -> TrainedCell:
     return trained
 
 
-@task(task_run_name="export {cell.model}", cache_policy=NO_CACHE, retries=1, retry_condition_fn=_CAN_HELP)
+@shard_task("export {cell.model}", retries={"retries": 1, "retry_condition_fn": can_help})
 def export(config: ExperimentConfig, cell: Cell, folder: Path) -> tuple[Path | str, str]:
     """A base model's weights as servers load them, and what to call them.
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from flows.audit_pairs import audit_pairs
@@ -207,7 +206,7 @@ def test_bad_files_are_refused_before_anything_runs(tmp_path, rows, told):
 
 
 def test_the_command_writes_rows_and_report_and_shows_the_tables(tmp_path, monkeypatch):
-    monkeypatch.setattr("flows.cli.console", Console(width=140))  # its own has the width of when it was imported
+    monkeypatch.setenv("COLUMNS", "140")
     pairs = write(tmp_path / "pairs.jsonl", ROWS[:3])
     options = ["--out", str(tmp_path / "a.parquet"), "--report", str(tmp_path / "a.md"), "--rigour", "standard"]
     sets = [

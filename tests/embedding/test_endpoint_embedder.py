@@ -13,7 +13,7 @@ from tasks.embedding.embedder import TextEmbedder
 from tasks.errors import BadInput, TeacherMisconfigured, TeacherUnavailable
 from tasks.run import Purpose
 from tasks.settings import Budget, Embedder, Endpoint, Prices, Teachers
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.clients import close_clients
 from tasks.teachers.usage import sum_up
 from tests.embedding.embedding_server import WIDTH, embedding_server, good, vector
@@ -352,7 +352,7 @@ def test_tokens_and_cost_are_booked_once_on_the_account(tmp_path):
     with embedding_server() as server:
         for _ in range(2):
             connect(server.url, tmp_path, prices=prices).embed(TEXTS)
-    (row,) = sum_up(ResponseCache(answers(tmp_path)).uses("r")).rows
+    (row,) = sum_up(open_cache(answers(tmp_path)).uses("r")).rows
     assert (row.stage, row.calls, row.prompt_tokens, row.completion_tokens) == ("embeddings", 4, 2 * 21, 0)
     assert row.usd == pytest.approx(42e-6)
 
@@ -360,7 +360,7 @@ def test_tokens_and_cost_are_booked_once_on_the_account(tmp_path):
 def test_where_the_server_counts_no_tokens_they_are_estimated(tmp_path):
     with embedding_server(lambda body, visit: (200, {**good(body), "usage": None})) as server:
         connect(server.url, tmp_path).embed(TEXTS)
-    (row,) = sum_up(ResponseCache(answers(tmp_path)).uses("r")).rows
+    (row,) = sum_up(open_cache(answers(tmp_path)).uses("r")).rows
     assert row.estimated == row.calls == 4
     assert row.tokens > len(TEXTS)
 
@@ -374,14 +374,14 @@ def test_a_budget_holds_and_with_a_higher_one_only_the_rest_is_asked_for(tmp_pat
             connect(server.url, tmp_path, purpose(70), batch_size=1).embed(TEXTS)
         had = asked(server)
         assert 0 < len(had) < len(TEXTS)
-        assert ResponseCache(answers(tmp_path)).spent("r")[0] <= 70
+        assert open_cache(answers(tmp_path)).spent("r")[0] <= 70
         matrix = connect(server.url, tmp_path, purpose(100_000)).embed(TEXTS)
     assert sorted(asked(server)) == sorted(TEXTS)
     np.testing.assert_allclose(matrix, expected(TEXTS), atol=ROUNDING)
 
 
 def test_the_file_of_answers_may_be_of_before_there_were_vectors(tmp_path):
-    cache = ResponseCache(answers(tmp_path))
+    cache = open_cache(answers(tmp_path))
     cache._connection().execute("DROP TABLE vectors")
     with embedding_server() as server:
         matrix = connect(server.url, tmp_path).embed(TEXTS)

@@ -17,7 +17,7 @@ from tasks.errors import BadInput
 from tasks.run import Purpose
 from tasks.settings import Embedder, Endpoint, Role, Teachers
 from tasks.shingles import normalise
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 
 QUESTION = "Write a function that returns the largest element of a list of integers."
 PARAPHRASE = "Given a list of whole numbers, implement a function which finds the maximum value in it."
@@ -108,7 +108,7 @@ def test_minilm_reads_the_first_256_tokens(tmp_path):
 
 def test_minilm_keeps_vectors_on_disk_and_wordllama_does_not(tmp_path):
     def kept() -> int:
-        connection = ResponseCache(str(tmp_path / "answers.sqlite"))._connection()
+        connection = open_cache(str(tmp_path / "answers.sqlite"))._connection()
         return int(connection.execute("SELECT count(*) FROM vectors").fetchone()[0])
 
     packaged("wordllama", tmp_path).embed(TEXTS)

@@ -6,8 +6,8 @@ import pytest
 
 from tasks.evaluation.asking import answered, continued, opening, request
 from tasks.evaluation.items import read_items
-from tasks.models import EvalItem, Style
-from tasks.settings import Asking, Endpoint, Evaluation
+from tasks.models import Asking, EvalItem, Style
+from tasks.settings import Endpoint, Evaluation
 from tasks.syntax import parsed
 from tasks.teachers.requests import ChatRequest, CompletionRequest
 from tests.evaluation import benchmarks as rows

@@ -9,15 +9,15 @@ from math import comb
 import pytest
 from prefect.utilities.callables import parameter_schema
 
-from flows.commands.evaluate import evaluation_config
-from flows.evaluate import evaluate
+from flows.evaluate import evaluate, evaluation_config
 from tasks.errors import BadInput
 from tasks.evaluation.comparison import check_comparable, compare
-from tasks.evaluation.estimator import estimate, pass_at_k
+from tasks.evaluation.estimator import estimate
 from tasks.evaluation.items import read_items
 from tasks.evaluation.report import comparison_report, report_of
-from tasks.evaluation.result import EvaluationResult, ItemResult, digest_of, read_result
-from tasks.intervals import bootstrap_mean, sign_flip_p
+from tasks.evaluation.result import digest_of, read_result
+from tasks.intervals import bootstrap_mean, pass_at_k, sign_flip_p
+from tasks.models.scores import EvaluationResult, ItemResult
 from tasks.settings import Evaluation, EvaluationConfig
 
 

@@ -17,8 +17,8 @@ from tasks.evaluation.formats.live_code_bench import pickled_text
 from tasks.evaluation.items import left_out, missing_libraries, read_items
 from tasks.evaluation.judging import pair
 from tasks.execution.pool import Look
-from tasks.models import RejectReason, Style, Verdict
-from tasks.settings import Asking, Evaluation
+from tasks.models import Asking, RejectReason, Style, Verdict
+from tasks.settings import Evaluation
 from tests.evaluation import benchmarks as rows
 from tests.evaluation.benchmarks import written
 

@@ -10,9 +10,10 @@ from prefect.logging import disable_run_logger
 from tasks.errors import BadInput
 from tasks.evaluation.feedback import check_feedback, write_feedback
 from tasks.evaluation.items import fed_back_ids, read_items
-from tasks.evaluation.result import EvaluationResult, JudgedShard, result_of
+from tasks.evaluation.result import JudgedShard, result_of
 from tasks.evaluation.stage import EvaluationRun, answer_items, judge_answers, write_items
 from tasks.execution.pool import SandboxPool
+from tasks.models.scores import EvaluationResult
 from tasks.settings import Backend, Evaluation, EvaluationConfig, SeedOptions
 from tasks.sourcing.feedback import read_seeds
 from tests.conftest import sandbox_settings

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import httpx
 import pytest
 
 from tasks.settings import EFFORTS, Rigour
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 QUIET = {
@@ -27,13 +27,7 @@ QUIET = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert process.poll() is None, f"server for {url} ended with status {process.returncode}"
@@ -63,15 +57,22 @@ class PrefectServer:
     env: dict[str, str]
 
 
-@pytest.fixture(scope="session")
-def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
-    """`prefect server start` on a fresh database."""
-    home, port = tmp_path_factory.mktemp("prefect"), free_port()
+@contextmanager
+def running_server(home: Path, **settings: str) -> Iterator[PrefectServer]:
+    """`prefect server start` on a fresh database.
+
+    Args:
+        settings: of Prefect, as in the environment.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
     env = {
         **os.environ,
         **QUIET,
         "PREFECT_HOME": str(home),
         "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_UI_API_URL": url,  # else the UI looks for it at the usual port
+        **settings,
     }
     env.pop("PREFECT_API_URL", None)
     with (home / "server.log").open("wb") as log:
@@ -83,11 +84,16 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
             start_new_session=True,
         )
     try:
-        url = f"http://127.0.0.1:{port}/api"
         wait_for(f"{url}/health", process)
         yield PrefectServer(url, {**env, "PREFECT_API_URL": url})
     finally:
         stop(process)
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 @dataclass
@@ -96,6 +102,7 @@ class Teacher:
 
     url: str
     log: Path
+    pid: int = 0
 
     def requests(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
@@ -113,7 +120,7 @@ def running_teacher(folder: Path, *options: str) -> Iterator[Teacher]:
     try:
         wait_for(f"http://127.0.0.1:{port}/v1/models", process)
         log.unlink(missing_ok=True)
-        yield Teacher(f"http://127.0.0.1:{port}/v1", log)
+        yield Teacher(f"http://127.0.0.1:{port}/v1", log, process.pid)
     finally:
         stop(process)
 
@@ -127,29 +134,50 @@ def teacher(tmp_path: Path) -> Iterator[Teacher]:
 Kodforge = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-@pytest.fixture(scope="session")
-def kodforge(prefect_server: PrefectServer) -> Kodforge:
-    """Run the console command and return what it printed and its exit status."""
+def console(server: PrefectServer) -> Kodforge:
+    """Run the console command on a server and return what it printed and its exit status."""
 
     def call(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "flows.cli", *arguments],
             cwd=ROOT,
-            env={**prefect_server.env, "COLUMNS": "200", **(env or {})},
+            env={**server.env, "COLUMNS": "200", **(env or {})},
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,
             check=False,
         )
 
     return call
 
 
+@pytest.fixture(scope="session")
+def kodforge(prefect_server: PrefectServer) -> Kodforge:
+    """The console command on the server of this session."""
+    return console(prefect_server)
+
+
 LEAST_EFFORT = EFFORTS[Rigour.FAST].model_dump(mode="json")
-UNCHECKED = {"verification__rigour": Rigour.FAST, "verification__effort": LEAST_EFFORT}
-"""For runs that are about something else than what the tests prove; the demo's profile asks for every check."""
+UNCHECKED = {
+    "verification__rigour": Rigour.FAST,
+    "verification__effort": LEAST_EFFORT,
+    "post_training__styles__into": "[]",
+    "report": "false",
+}
+"""For runs that are about something else than what the tests prove, or what is made of the rows."""
 
 
 def sets(**values: object) -> list[str]:
     """`--set` arguments; double underscores stand for dots."""
     return [part for key, value in values.items() for part in ("--set", f"{key.replace('__', '.')}={value}")]
+
+
+@pytest.fixture(scope="session")
+def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
+    """The server's API, with all deployments made and a worker at work."""
+    from tests.flows.worker import PatientClient, prefect, running_worker
+
+    prefect(prefect_server, "work-pool", "create", "kodforge", "--type", "process")
+    prefect(prefect_server, "--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
+    with running_worker(prefect_server), PatientClient(base_url=prefect_server.url, timeout=120) as client:
+        yield client

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.conftest import Teacher, free_port, running_teacher, sets
+from tests.flows.conftest import Teacher, running_teacher, sets
+from tests.ports import free_port
 
 OPENAI = {"teachers__author__kind": "openai"}
 

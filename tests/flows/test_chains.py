@@ -11,6 +11,7 @@ from prefect.testing.utilities import prefect_test_harness
 
 from flows.chains import ShardsFailed, run_chains
 from tasks.artifacts import Receipt
+from tasks.errors import StoreFull
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,3 +75,25 @@ def test_failing_shard_leaves_the_others_finished():
     with pytest.raises(ShardsFailed, match=r"1 of 4 shards failed.*disk full"):
         all_of_them()
     assert sorted(done) == [0, 2, 3]
+
+
+def test_where_the_disk_is_full_no_other_shard_is_begun():
+    begun = []
+
+    @task
+    def step(number: int) -> Receipt:
+        begun.append(number)
+        if number == 1:
+            raise StoreFull("no space")
+        return receipt(str(number))
+
+    def chain(number: int):
+        yield step.submit(number)
+
+    @flow
+    def all_of_them() -> None:
+        run_chains([chain(n) for n in range(20)], 1)
+
+    with pytest.raises(StoreFull, match="no space"):
+        all_of_them()
+    assert begun == [0, 1]

@@ -12,6 +12,7 @@ import pytest
 
 from tasks.models import NOT_ASKED, RejectReason, Subset
 from tests.flows.conftest import Kodforge, sets
+from tests.publishing.rows import current
 
 TRIPLETS = ("seeds", "prompts", "questions", "attempts", "verdicts", "triplets", "curated")
 STAGES = (*TRIPLETS, "conversions", "retold", "converted", "responses", "grades", "candidates", "references")
@@ -28,7 +29,7 @@ def demo(kodforge: Kodforge, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 @pytest.fixture(scope="session")
 def rows(demo: tuple[Path, str]) -> list[dict]:
-    files = sorted((demo[0] / "demo/release/data").glob("*.parquet"))
+    files = sorted((current(demo[0] / "demo/release") / "data").glob("*.parquet"))
     return [{**row, "split": path.name.partition("-")[0]} for path in files for row in pq.read_table(path).to_pylist()]
 
 
@@ -67,6 +68,7 @@ def test_every_reject_reason_occurs_with_evidence(demo):
     }
     elsewhere |= {RejectReason.LICENCE_REFUSED, RejectReason.OVER_TARGET}  # see below
     elsewhere |= {RejectReason.SEMANTIC_DUPLICATE, RejectReason.UNSAFE_CONTENT}  # see test_curate.py
+    elsewhere |= {RejectReason.REVIEWED}  # see test_reviews.py
     elsewhere |= {RejectReason.MISSING_LIBRARY, RejectReason.FED_BACK}  # of evaluations
     assert {row["reason"] for row in found} == {reason.value for reason in set(RejectReason) - NOT_ASKED - elsewhere}
     silent = {row["reason"] for row in found if not row["evidence"].strip()}
@@ -111,7 +113,7 @@ def test_no_set_to_train_with_has_a_row_related_to_one_that_is_held_out(demo, ro
     groups = {row["question_id"]: row["group"] for row in rows}
     assert {row["group"] for row in rows if row["split"] != "evaluation"}.isdisjoint(held_out)
     for name in ("sft", "sft_reasoning", "preference", "rl", "curriculum"):
-        for path in (demo[0] / "demo/release" / name).glob("*.parquet"):
+        for path in (current(demo[0] / "demo/release") / name).glob("*.parquet"):
             names = pq.read_table(path, columns=["question_id"])["question_id"].to_pylist()
             assert names
             assert held_out.isdisjoint(groups[one] for one in names)
@@ -156,7 +158,7 @@ def test_contaminated_rows_are_out_and_small_overlaps_are_told(demo, rows):
 
 
 def test_every_row_put_aside_says_what_is_in_doubt(demo):
-    caution = pq.read_table(next((demo[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
+    caution = pq.read_table(next((current(demo[0] / "demo/release") / "data").glob("use_with_caution-*"))).to_pylist()
     for row in (row for row in caution if row["style"] == "instruct"):
         assert any(one["outcome"] == "caution" and one["why"] in row["filter_reason"] for one in row["quality"])
 
@@ -164,11 +166,13 @@ def test_every_row_put_aside_says_what_is_in_doubt(demo):
 def test_overlaps_are_set_apart_where_the_bounds_say_so(demo, curated_anew):
     told = {
         row["question_id"]: row["benchmark_item"]
-        for path in (demo[0] / "demo/release/data").glob("*.parquet")
+        for path in (current(demo[0] / "demo/release") / "data").glob("*.parquet")
         for row in pq.read_table(path).to_pylist()
         if any(hit["way"] == "words_10" for hit in row["benchmark_hits"])
     }
-    caution = pq.read_table(next((curated_anew[0] / "demo/release/data").glob("use_with_caution-*"))).to_pylist()
+    caution = pq.read_table(
+        next((current(curated_anew[0] / "demo/release") / "data").glob("use_with_caution-*"))
+    ).to_pylist()
     apart = {row["question_id"] for row in caution if "benchmark overlap" in row["filter_reason"]}
     assert apart
     assert apart <= set(told)
@@ -199,7 +203,7 @@ def test_the_curriculum_holds_the_train_rows_easiest_first(demo, monkeypatch, tm
 
 
 def test_card_says_what_it_is(demo):
-    card = (demo[0] / "demo/release/README.md").read_text()
+    card = (current(demo[0] / "demo/release") / "README.md").read_text()
     assert "transcripts" in card
     assert str(demo[0]) not in card
     for text in ("| questions | question |", "| BSD-3-Clause", "attempts: 4", "use_with_caution"):
@@ -283,10 +287,10 @@ def test_refused_licences_are_left_out_and_not_credited(demo, curated_anew):
     gone = [row for row in rejects(curated_anew[0], "curated") if row["reason"] == "licence_refused"]
     assert gone
     assert all("MIT is denied" in row["evidence"] for row in gone)
-    owed = [(store / "demo/release/ATTRIBUTION.md").read_text() for store in (demo[0], curated_anew[0])]
+    owed = [(current(store / "demo/release") / "ATTRIBUTION.md").read_text() for store in (demo[0], curated_anew[0])]
     assert ["algorithms" in text for text in owed] == [True, False]
-    assert (demo[0] / "demo/release/licences/algorithms-1.0.1/LICENSE").is_file()
-    assert not (curated_anew[0] / "demo/release/licences/algorithms-1.0.1").exists()
+    assert (current(demo[0] / "demo/release") / "licences/algorithms-1.0.1/LICENSE").is_file()
+    assert not (current(curated_anew[0] / "demo/release") / "licences/algorithms-1.0.1").exists()
 
 
 def test_mix_is_met_and_what_is_left_out_has_a_reason(curated_anew):
@@ -294,7 +298,7 @@ def test_mix_is_met_and_what_is_left_out_has_a_reason(curated_anew):
     tables = [
         pq.read_table(path, columns=["style", "gpt_difficulty"])
         for name in ("train", "evaluation")
-        for path in (store / "demo/release/data").glob(f"{name}-*.parquet")
+        for path in (current(store / "demo/release") / "data").glob(f"{name}-*.parquet")
     ]
     rows = [row for table in tables for row in table.to_pylist()]
     levels = [row["gpt_difficulty"] for row in rows if row["style"] == "instruct"]
@@ -308,7 +312,7 @@ def test_mix_is_met_and_what_is_left_out_has_a_reason(curated_anew):
 
 
 def test_drift_from_the_run_before_is_told(curated_anew):
-    card = (curated_anew[0] / "demo/release/README.md").read_text()
+    card = (current(curated_anew[0] / "demo/release") / "README.md").read_text()
     assert "### Target mix" in card
     assert "### Drift" in card
 

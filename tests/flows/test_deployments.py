@@ -2,75 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 
-import httpx
-import pytest
-
-from tests.flows.conftest import LEAST_EFFORT, ROOT, PrefectServer, free_port, running_teacher, stop
+from tests.flows.conftest import running_teacher
 from tests.flows.test_resume import answered
-
-QUICK = {"attempts": 2, "rigour": "fast", "effort": LEAST_EFFORT}
-PREFECT = [sys.executable, "-m", "prefect"]
-
-
-def prefect(server: PrefectServer, *arguments: str) -> str:
-    done = subprocess.run(
-        [*PREFECT, *arguments],
-        cwd=ROOT,
-        env=server.env,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
-    """The server's API, with all deployments made and a worker at work."""
-    prefect(prefect_server, "work-pool", "create", "kodforge", "--type", "process")
-    prefect(prefect_server, "--no-prompt", "deploy", "--prefect-file", "deployments/prefect.yaml", "--all")
-    worker = subprocess.Popen(
-        [*PREFECT, "worker", "start", "--pool", "kodforge"],
-        cwd=ROOT,
-        env=prefect_server.env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        with httpx.Client(base_url=prefect_server.url, timeout=30) as client:
-            yield client
-    finally:
-        stop(worker)
-
-
-def start(api: httpx.Client, name: str, parameters: dict) -> str:
-    deployment = api.get(f"/deployments/name/{name}").json()
-    for _ in range(20):
-        created = api.post(f"/deployments/{deployment['id']}/create_flow_run", json={"parameters": parameters})
-        if created.status_code != 503:  # its SQLite file is busy; Prefect's own client asks again, too
-            break
-        time.sleep(0.5)
-    assert created.status_code == 201, created.text
-    return created.json()["id"]
-
-
-def ended(api: httpx.Client, run_id: str, seconds: float = 300) -> dict:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        run = api.get(f"/flow_runs/{run_id}").json()
-        if run["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED"):
-            return run
-        time.sleep(1)
-    raise AssertionError(f"flow run did not end within {seconds} s: {run['state']}")
+from tests.flows.worker import LIGHT, ended, start
+from tests.ports import free_port
 
 
 def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
@@ -131,7 +69,7 @@ def test_ad_hoc_run_from_the_form(api, tmp_path):
         "store": str(tmp_path / "store"),
         "only": ["Prefill"],
         "subsets": {"Prefill": {"count": 9}},
-        "verification": QUICK,
+        **LIGHT,
         "shard_size": 5,
     }
     run = ended(api, start(api, "build-dataset/demo", {"config": config}))
@@ -196,7 +134,7 @@ def test_cancelled_run_loses_no_answer_and_goes_on_when_started_again(api, tmp_p
                 "only": ["Prefill"],
                 "subsets": {"Prefill": {"count": 12}},
                 "shard_size": 4,
-                "verification": QUICK,
+                **LIGHT,
                 "teachers": {"author": author},
             }
         }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.flows.conftest import free_port, sets
+from tests.flows.conftest import sets
+from tests.ports import free_port
 
 
 def test_everything_all_right(kodforge, tmp_path):
@@ -37,3 +38,9 @@ def test_wanted_docker_image_that_is_missing_is_wrong(kodforge, tmp_path):
     done = kodforge("doctor", *options)
     assert done.returncode == 1
     assert "wrong docker:" in done.stdout
+
+
+def test_leases_that_a_restart_of_the_server_loses_are_named(kodforge, tmp_path):
+    done = kodforge("doctor", *sets(store=tmp_path))
+    assert "none  leases: the Prefect server keeps the leases of concurrency limits in memory" in done.stdout
+    assert "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=" in done.stdout

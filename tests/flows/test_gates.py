@@ -17,6 +17,7 @@ SMALL = {
     "subsets__Leetcode__count": 6,
     "teachers__author__kind": "openai",
     "sandbox__backend": "bubblewrap",
+    "report": "false",
 }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.flows.conftest import ROOT, UNCHECKED, running_teacher, sets
+from tests.small_disk import mounted_disk
 
 IN_FLIGHT = 4
 SMALL = {
@@ -26,6 +27,7 @@ SMALL = {
     "verification__attempts": 2,
     "teachers__author__kind": "openai",
     "teachers__author__max_in_flight": IN_FLIGHT,
+    "report": "false",
 }
 QUICK = {**SMALL, **UNCHECKED}
 
@@ -93,4 +95,49 @@ def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, calm, tmp_path, ki
     # Only what was in flight at the kill, answered by the server but not yet on our disk, may be asked twice.
     assert sum(count - 1 for count in asked.values()) <= IN_FLIGHT
     assert max(asked.values()) <= 2
+    assert len(asked) <= undisturbed
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 64 MB."""
+    with mounted_disk(tmp_path / "disk", 64) as folder:
+        yield folder
+
+
+@pytest.mark.parametrize("full_at", [4, 30])
+def test_disk_that_fills_up_in_mid_run(kodforge, prefect_server, teacher, calm, small_disk, full_at):
+    """It is told, and once there is room the run goes on to the same release."""
+    release, undisturbed = calm(False)
+    options = sets(**QUICK, teachers__author__base_url=teacher.url, store=small_disk)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "run", *options],
+        cwd=ROOT,
+        env=prefect_server.env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while answered(small_disk) < full_at:
+        assert process.poll() is None, "the run ended before the disk was full"
+        time.sleep(0.005)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb") as file, pytest.raises(OSError, match="No space left"):
+        while True:
+            file.write(b"x" * 65536)
+            file.flush()
+    _, told = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert f"the disk mounted at {small_disk} (0 bytes free) is full" in told
+    assert "Make space" in told
+    assert not (small_disk / "small/release/release.json").exists()
+
+    ballast.unlink()
+    done = kodforge("run", *options)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert release_files(small_disk) == release
+    asked = Counter(str(request["key"]) for request in teacher.requests() if request["answered"])
+    # Answers in flight have no place on a full disk.
+    assert sum(count - 1 for count in asked.values()) <= IN_FLIGHT
     assert len(asked) <= undisturbed

@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.flows.conftest import ROOT, PrefectServer, running_teacher, sets
-from tests.flows.test_resume import QUICK, SMALL, answered, release_files
+from tests.flows.test_resume import QUICK, SMALL, answered
+from tests.publishing.rows import current
 
 PRICES = {"teachers__author__prices__input": 1.0, "teachers__author__prices__output": 10.0}
 PRICED = {**QUICK, **PRICES}
@@ -30,28 +31,44 @@ def spent(store: Path) -> float:
         return float(answers.execute("select sum(usd) from usage where paid").fetchone()[0])
 
 
-def parquet(files: dict[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in files.items() if name.endswith(".parquet")}
+def parquet(store: Path) -> dict[str, bytes]:
+    """The rows of the current version of the release."""
+    folder = current(store / "small/release")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.parquet")}
 
 
 def api(server: PrefectServer, path: str, **body: object) -> list[dict]:
     return httpx.post(f"{server.url}{path}", json=body, timeout=30).raise_for_status().json()
 
 
-def test_a_run_stops_at_its_budget_releases_what_it_has_and_goes_on_with_more(kodforge, teacher, tmp_path):
-    options = sets(**PRICED, teachers__author__base_url=teacher.url, store=tmp_path)
-    first = kodforge("run", *options, *sets(budget__usd=0.07))
+def budget_events(server: PrefectServer, run: str) -> list[tuple[str, str]]:
+    """What automations are told of a run's budget, the oldest first."""
+    wanted = {"event": {"prefix": ["kodforge.budget"]}, "resource": {"id": [f"kodforge.run.{run}"]}, "order": "ASC"}
+    found = httpx.post(f"{server.url}/events/filter", json={"filter": wanted}, timeout=30).raise_for_status().json()
+    return [(one["event"], one["payload"]["told"]) for one in found["events"]]
+
+
+def test_a_run_stops_at_its_budget_releases_what_it_has_and_goes_on_with_more(
+    kodforge, prefect_server, teacher, tmp_path
+):
+    # Answers that are short at the worst, so that the last cents are spent, too.
+    short = {"teachers__author__sampling__max_tokens": 400}
+    options = sets(**PRICED, **short, teachers__author__base_url=teacher.url, store=tmp_path)
+    first = kodforge("run", *options, *sets(budget__usd=0.05))
     assert first.returncode == 0, first.stdout[-2000:] + first.stderr[-2000:]
     assert "budget was reached" in first.stdout
-    assert "--set budget.usd=0.14" in first.stdout
-    assert 0.01 < spent(tmp_path) <= 0.07
+    assert "--set budget.usd=0.1" in first.stdout
+    assert 0.01 < spent(tmp_path) <= 0.05
+    told = [told for told in budget_events(prefect_server, "small") if "of 0.05 usd" in told[1]]
+    assert [event for event, _ in told] == ["kodforge.budget.nearly", "kodforge.budget.reached"]
+    assert re.match(r"0\.04.* of 0\.05 usd used", told[0][1]), told
     # The budget went into questions and into the first attempts; what these made is released.
     manifest = json.loads((tmp_path / "small/triplets/manifest.json").read_text())
     assert manifest["rows_out"] > 0
     assert manifest["rows_in"] == manifest["rows_out"] + manifest["rejected"]
     stopped_at = spent(tmp_path)
 
-    again = kodforge("run", *options, *sets(budget__usd=0.07))
+    again = kodforge("run", *options, *sets(budget__usd=0.05))
     assert again.returncode == 0
     assert spent(tmp_path) - stopped_at < 0.005  # only what is so short that it still fits
 
@@ -63,7 +80,7 @@ def test_a_run_stops_at_its_budget_releases_what_it_has_and_goes_on_with_more(ko
     unlimited = tmp_path / "unlimited"
     assert kodforge("run", *options, *sets(store=unlimited)).returncode == 0
     # The versions released before, with fewer rows, are told in the other files.
-    assert parquet(release_files(tmp_path)) == parquet(release_files(unlimited))
+    assert parquet(tmp_path) == parquet(unlimited)
     usage = kodforge("usage", *options)
     assert f"${spent(tmp_path):.4f}" in usage.stdout
     assert "per accepted row" in usage.stdout
@@ -86,8 +103,9 @@ def test_estimate_asks_nobody_and_is_near_what_the_run_costs(kodforge, teacher, 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_loses_no_answer_and_says_how_to_go_on(kodforge, prefect_server, tmp_path, kind):
     store = tmp_path / "store"
+    few = {**QUICK, "subsets__Leetcode__count": 7}  # the eighth is refused, which the teacher counts, too
     with running_teacher(tmp_path, "--latency", "0.3") as teacher:
-        options = sets(**QUICK, teachers__author__base_url=teacher.url, store=store)
+        options = sets(**few, teachers__author__base_url=teacher.url, store=store)
         with (tmp_path / "out").open("wb") as out:
             process = subprocess.Popen(
                 [sys.executable, "-m", "flows.cli", "run", *options],
@@ -171,11 +189,11 @@ def test_progress_cost_and_retries_are_on_the_runs_page(kodforge, prefect_server
 WORKER = """
 import sys
 from tasks.settings import Endpoint, RateLimits, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import ChatRequest
 url, path, first, limits = sys.argv[1], sys.argv[2], int(sys.argv[3]), RateLimits.model_validate_json(sys.argv[4])
-client = TeacherClient(Endpoint(base_url=url, model="m", max_in_flight=8, limits=limits), ResponseCache(path))
+client = TeacherClient(Endpoint(base_url=url, model="m", max_in_flight=8, limits=limits), open_cache(path))
 requests = [ChatRequest(messages=(("user", str(n)),), sampling=Sampling(), seed=0) for n in range(first, first + 15)]
 client.ask_all(requests)
 client.close()

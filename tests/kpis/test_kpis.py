@@ -15,7 +15,7 @@ from tasks.kpis.reading import kpis_of
 from tasks.kpis.report import MEANINGS, kpi_report
 from tasks.models import BenchmarkHit, Verdict
 from tasks.settings import KpiName, Target
-from tasks.teachers.cache import ResponseCache, Use
+from tasks.teachers.cache import Use, open_cache
 from tests.kpis.runs import ALL, finished
 
 HIT = BenchmarkHit(
@@ -65,7 +65,7 @@ def test_costs_are_unknown_rather_than_guessed_where_a_price_is(tmp_path):
         Use(**use, key="1", prompt_tokens=10, completion_tokens=30, usd=0.5),
         Use(**{**use, "label": "Data_Structure"}, key="2", prompt_tokens=5, completion_tokens=5, usd=None),
     ]
-    ResponseCache(run.cache_path).record([], uses)
+    open_cache(run.cache_path).record([], uses)
     found = kpis_of(run)
     assert found.of(KpiName.TOKENS_PER_ROW).figure.value == 25
     assert found.of(KpiName.USD_PER_ROW).figure.value is None

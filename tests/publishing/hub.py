@@ -19,6 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from tests.sourcing.hub import file_response
+
 TOKEN = "hf_of-a-writer"
 LARGE = (".parquet",)
 
@@ -43,12 +45,14 @@ class Repository:
 
 @dataclass
 class WritableHub:
-    """Data sets by their names; ``fails``: how often a kind of request is answered by 503 before it is served."""
+    """Data sets by their names; ``fails``: how often a kind of request is answered by 503 before it is served;
+    ``loses``: how often so though it was."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     fails: Counter[str] = field(default_factory=Counter)
+    loses: Counter[str] = field(default_factory=Counter)
     tokens: set[str] = field(default_factory=set)
 
     def app(self) -> Starlette:
@@ -88,7 +92,11 @@ class WritableHub:
                 return JSONResponse({"error": "no such"}, 404, headers={"X-Error-Code": "RepoNotFound"})
             if "revision" in request.path_params and not self._repository(request).has(request.path_params["revision"]):
                 return JSONResponse({"error": "no such"}, 404, headers={"X-Error-Code": "RevisionNotFound"})
-            return await answer(request)
+            answered = await answer(request)
+            if self.loses[kind] > 0:
+                self.loses[kind] -= 1
+                return JSONResponse({"error": "overloaded"}, 503)
+            return answered
 
         return Route(path, served, methods=["GET", "HEAD", "POST", "PUT"])
 
@@ -226,12 +234,4 @@ class WritableHub:
         if name not in files:
             return JSONResponse({"error": "Entry not found"}, 404, headers={"X-Error-Code": "EntryNotFound"})
         data = files[name]
-        headers = {"ETag": f'"{self._oid(name, data)}"', "X-Repo-Commit": oid, "Accept-Ranges": "bytes"}
-        headers["Content-Length"] = str(len(data))
-        if "range" in request.headers and request.method == "GET":
-            start, end = request.headers["range"].removeprefix("bytes=").split("-")
-            last = min(int(end or len(data) - 1), len(data) - 1)
-            part = data[int(start) : last + 1]
-            headers |= {"Content-Range": f"bytes {start}-{last}/{len(data)}", "Content-Length": str(len(part))}
-            return Response(part, 206, headers=headers)
-        return Response(b"" if request.method == "HEAD" else data, headers=headers)
+        return file_response(request, data, {"ETag": f'"{self._oid(name, data)}"', "X-Repo-Commit": oid})

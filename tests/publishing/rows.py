@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,11 @@ from tasks.models import Labels, Placing, ReleaseRow, Row, SolverRate, Split, St
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig, Verification
 from tests.labeling.rows import question, tries, verdict
+
+
+def current(folder: Path) -> Path:
+    """The folder of the current version of a release."""
+    return folder / str(json.loads((folder / "release.json").read_text())["folder"])
 
 
 def release_row(

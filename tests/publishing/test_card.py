@@ -15,8 +15,8 @@ from huggingface_hub import DatasetCard
 from tasks.models import Call, Grade, Response, Split, Style, Verdict
 from tasks.publishing.summary import summarise
 from tasks.run import Run, StageName
-from tasks.teachers.cache import ResponseCache, Use
-from tests.publishing.rows import finish, only_rows, row, shards, told_as
+from tasks.teachers.cache import Use, open_cache
+from tests.publishing.rows import current, finish, only_rows, row, shards, told_as
 
 ALL = ("sft", "curriculum", "evaluation")
 
@@ -30,7 +30,7 @@ def rows():
 @pytest.fixture
 def release(publishing, rows, tmp_path):
     publishing(rows, [told_as(Style.COMPLETE, one) for one in rows[:4]], ALL, rows_per_file=20)
-    return tmp_path / "release"
+    return current(tmp_path / "release")
 
 
 @pytest.fixture
@@ -52,6 +52,8 @@ def test_every_configuration_loads_with_the_splits_and_sizes_of_the_card(release
             one["name"]: one["num_examples"] for one in info["splits"]
         }
         assert datasets.Features._from_yaml_list(info["features"]) == next(iter(loaded.values())).features
+    for split, rows in datasets.load_dataset(str(release.parent)).items():  # the card beside the versions
+        assert len(rows) == len(datasets.load_dataset(str(release), split=split))
     assert infos["default"]["download_size"] == sum(file.stat().st_size for file in (release / "data").iterdir())
 
 
@@ -133,18 +135,20 @@ def test_croissant_names_licence_version_checksums_and_limits(release):
 @pytest.mark.parametrize("title", ['Quote " and \\ back', "---\nlicense: mit", "日本語 🦀", "{{ config }} {% raw %}"])
 def test_any_title_leaves_card_and_metadata_whole(publishing, tmp_path, title):
     publishing([row("q0")], title=title, creator=title)
-    text = (tmp_path / "release/README.md").read_text()
+    text = (current(tmp_path / "release") / "README.md").read_text()
     assert DatasetCard(text).data.pretty_name == title
     assert DatasetCard(text).data.license == "bsd-3-clause"
-    assert json.loads((tmp_path / "release/croissant.json").read_text())["name"] == title
+    assert json.loads((current(tmp_path / "release") / "croissant.json").read_text())["name"] == title
 
 
 def test_the_address_is_told_where_the_release_is_pushed(publishing, tmp_path):
     publishing([row("q0")], push="lab/set")
-    assert 'load_dataset("lab/set", "default"' in (tmp_path / "release/README.md").read_text()
-    told = json.loads((tmp_path / "release/croissant.json").read_text())
+    assert 'load_dataset("lab/set", "default"' in (current(tmp_path / "release") / "README.md").read_text()
+    told = json.loads((current(tmp_path / "release") / "croissant.json").read_text())
     assert told["url"] == "https://huggingface.co/datasets/lab/set"
-    assert mlcroissant.Dataset(str(tmp_path / "release/croissant.json")).metadata.ctx.issues.warnings == set()
+    assert (
+        mlcroissant.Dataset(str(current(tmp_path / "release") / "croissant.json")).metadata.ctx.issues.warnings == set()
+    )
 
 
 def test_cost_is_told_by_stage_and_subset_and_for_each_row(publishing, tmp_path):
@@ -152,10 +156,10 @@ def test_cost_is_told_by_stage_and_subset_and_for_each_row(publishing, tmp_path)
         return Use(f"{tmp_path}/store/r", stage, key, subset, "m", 600, 400, usd, paid, 0)
 
     uses = [use("a", "questions", "Docs", 0.5), use("b", "attempts", "Docs", 1.5), use("c", "attempts", "Apps", None)]
-    cache = ResponseCache(str(tmp_path / "store/answers.sqlite"))
+    cache = open_cache(str(tmp_path / "store/answers.sqlite"))
     cache.record([], [*uses, use("d", "attempts", "Docs", 1.0, paid=0)])
     publishing([row("q0"), row("q1"), row("q2", subset="Apps")])
-    told = (tmp_path / "release/README.md").read_text()
+    told = (current(tmp_path / "release") / "README.md").read_text()
     assert "| attempts | Docs | 1 | 1 | 600 | 400 | $1.50 |" in told
     assert "| **total** | | 3 | 1 | 1800 | 1200 | unknown |" in told
     assert "| Docs | 2 | 2 | 2000 | $2.00 | 1,000 | $1.00 |" in told

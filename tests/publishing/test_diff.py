@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.artifacts import Store
 from tasks.errors import BadInput
 from tasks.models import Split, Style
 from tasks.publishing.diff import diff
 from tasks.publishing.folder import Manifest, Table, opened
 from tasks.publishing.hashing import column_hashes, row_hashes
+from tasks.store import Store
 from tests.publishing.rows import row, told_as
 
 
@@ -187,7 +187,7 @@ def test_the_command_prints_markdown_or_json(publishing, tmp_path, capsys):
 
     publishing([row("q0")])
     publishing([row("q0"), row("q1")])
-    folders = [str(tmp_path / "release-1.0.0"), str(tmp_path / "release")]
+    folders = [str(tmp_path / "release/1.0.0"), str(tmp_path / "release")]
     show_diff(*folders, True, Console())
     assert json.loads(capsys.readouterr().out)["rows"]["added"] == 1
     show_diff(*folders, False, Console(width=150))

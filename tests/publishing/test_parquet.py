@@ -13,7 +13,7 @@ import pytest
 
 from tasks.models import Split, Style
 from tasks.publishing.parquet import SORT_KEY, Order, ParquetFiles
-from tests.publishing.rows import row, told_as
+from tests.publishing.rows import current, row, told_as
 
 SPLITS = ["train", "evaluation"]
 SUBSETS = ("Docs", "Apps", "Taco")
@@ -25,7 +25,7 @@ def released(publishing, tmp_path):
     random.Random(0).shuffle(rows)
     converted = [told_as(Style.COMPLETE, one) for one in rows[:20]]
     publishing(rows, converted, rows_per_file=50, rows_per_group=8)
-    return tmp_path / "release"
+    return current(tmp_path / "release")
 
 
 def test_rows_are_sorted_over_all_files_in_bounded_row_groups(released):
@@ -67,7 +67,7 @@ def test_a_filter_reads_only_row_groups_that_may_match(released, which, most):
 def test_a_row_in_another_style_lies_in_the_split_of_its_origin(publishing, tmp_path):
     held = row("q1", split=Split.EVALUATION)
     publishing([row("q0"), held], [told_as(Style.COMPLETE, held)])
-    (file,) = (tmp_path / "release/data").glob("evaluation-*.parquet")
+    (file,) = (current(tmp_path / "release") / "data").glob("evaluation-*.parquet")
     table = pq.read_table(file)
     assert table["question_id"].to_pylist() == ["q1_C", "q1"]
     assert table["group"].to_pylist() == ["q1", "q1"]

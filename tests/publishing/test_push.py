@@ -20,7 +20,7 @@ from tasks.publishing.stage import push_release
 from tasks.run import Run
 from tasks.settings.stages import Hub
 from tests.publishing.hub import TOKEN, Repository, WritableHub
-from tests.publishing.rows import only_rows, row
+from tests.publishing.rows import current, only_rows, row
 from tests.sourcing.hub import serving
 
 ROWS = [row(f"q{number}") for number in range(4)]
@@ -51,14 +51,14 @@ def files(folder):
 
 
 def test_what_is_released_is_on_the_hub_under_its_version(hub, release):
-    (release / "notes.txt").write_text("mine")
+    (current(release) / "notes.txt").write_text("mine")
     done = push(str(release), NAME, TOKEN)
     assert done.is_new and done.message.endswith(f"datasets/{NAME}")
     repository = hub.repositories[NAME]
     assert not repository.private
     oid, there = repository.at("v1.0.0")
     assert oid == repository.commits[-1][0]
-    released = files(release)
+    released = files(current(release))
     del released["notes.txt"]
     assert {name: data for name, data in there.items() if name != ".gitattributes"} == released
 
@@ -111,9 +111,9 @@ def test_the_next_version_replaces_the_files_and_keeps_the_tag(hub, publishing, 
     push(str(release), NAME, TOKEN)
     repository = hub.repositories[NAME]
     assert set(repository.tags) == {"v1.0.0", "v2.0.0"}
-    assert set(repository.at("v2.0.0")[1]) - {".gitattributes"} == set(files(release))
+    assert set(repository.at("v2.0.0")[1]) - {".gitattributes"} == set(files(current(release)))
     assert "sft/train-00000-of-00001.parquet" in repository.at("v1.0.0")[1]
-    old = str(tmp_path / "release-1.0.0")
+    old = str(release / "1.0.0")
     assert not push(old, NAME, TOKEN).is_new
 
 
@@ -149,6 +149,25 @@ def test_a_failure_that_passes_is_tried_again(hub, release, kind):
     push(str(release), NAME, TOKEN)
     assert hub.asked[kind] > 1
     assert set(hub.repositories[NAME].tags) == {"v1.0.0"}
+
+
+def test_a_tag_that_was_made_though_the_answer_was_lost_counts(hub, release):
+    hub.loses["tag"] = 1
+    assert push(str(release), NAME, TOKEN).is_new
+    repository = hub.repositories[NAME]
+    assert repository.tags == {"v1.0.0": repository.commits[-1][0]}
+
+
+def test_a_tag_that_another_push_took_meanwhile_is_told(release, hub, monkeypatch):
+    class Rival(WritableHub):
+        async def _tag(self, request):
+            self._repository(request).tags["v1.0.0"] = "0" * 40
+            return await super()._tag(request)
+
+    with serving(Rival()) as address:
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        with pytest.raises(BadInput, match=r"lab/verified has a tag v1.0.0 with other content"):
+            push(str(release), NAME, TOKEN)
 
 
 def test_a_push_that_was_interrupted_sends_nothing_twice(hub, release, monkeypatch):
@@ -195,7 +214,7 @@ def test_a_name_that_is_no_repository_is_refused(hub, release, name):
 
 @pytest.mark.parametrize("change", ["changed", "missing"])
 def test_a_release_whose_checksums_do_not_hold_is_refused(hub, release, change):
-    path = release / "README.md"
+    path = current(release) / "README.md"
     path.unlink() if change == "missing" else path.write_text("other")
     with pytest.raises(BadInput, match=r"lacks 'README.md'|README.md was changed after it was released"):
         push(str(release), NAME, TOKEN)

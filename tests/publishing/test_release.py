@@ -17,13 +17,13 @@ from tasks.curation.report import NAME, CurationReport
 from tasks.errors import BadInput
 from tasks.licences.decision import check_prompts
 from tasks.models import Labels, SeedGroup, Split, Triplet
-from tasks.publishing.folder import check_release_free
+from tasks.publishing.folder import check_release_free, opened
 from tasks.publishing.release import publish
 from tasks.publishing.summary import summarise
 from tasks.run import Run, StageName
 from tasks.sets.catalogue import sets_of
 from tests.labeling.rows import question
-from tests.publishing.rows import finish, only_rows, release_row, shards
+from tests.publishing.rows import current, finish, only_rows, release_row, shards
 
 
 @pytest.fixture
@@ -80,23 +80,23 @@ def test_a_project_that_looks_like_a_release_is_left_alone(made, tmp_path):
     assert files(folder) == before
 
 
-def test_only_files_of_the_release_before_are_removed(made, tmp_path):
+def test_versions_that_are_no_longer_kept_go_and_files_of_others_stay(made, tmp_path):
     folder = tmp_path / "release"
-    released(made(["MIT"] * 4, rows_per_file=1, sets=["curriculum"]))
-    assert (folder / "curriculum").exists()
-    assert (folder / "data/train-00003-of-00004.parquet").exists()
-    (folder / "data/own.csv").write_text("1")
-    (folder / "licences/mine").mkdir(parents=True)
-    (folder / "licences/mine/note.txt").write_text("2")
-    released(made(["MIT"] * 4, rows_per_file=2))
-    mine = {"data/own.csv", "licences/mine/note.txt", "release.json"}
-    told = json.loads((folder / "release.json").read_text())["sha256"]
-    assert files(folder).keys() == mine | told.keys()
-    assert {name for name in told if name.startswith("data/")} == {
+    released(made(["MIT"] * 4, rows_per_file=1, sets=["curriculum"], keep=0))
+    (folder / "1.0.0/data/own.csv").write_text("1")
+    (folder / "1.0.0/licences/mine").mkdir(parents=True)
+    (folder / "1.0.0/licences/mine/note.txt").write_text("2")
+    (folder / "notes.txt").write_text("3")
+    released(made(["MIT"] * 4, rows_per_file=2, keep=0))
+    told = json.loads((folder / "release.json").read_text())
+    assert set(files(folder)) == {
+        *("notes.txt", "1.0.0/data/own.csv", "1.0.0/licences/mine/note.txt", "release.json", "README.md"),
+        *(f"{told['folder']}/{name}" for name in (*told["sha256"], "release.json")),
+    }
+    assert {name for name in told["sha256"] if name.startswith("data/")} == {
         "data/train-00000-of-00002.parquet",
         "data/train-00001-of-00002.parquet",
     }
-    assert not (folder / "curriculum").exists()
 
 
 def test_a_release_that_was_killed_is_taken_up_by_its_run_only(made, tmp_path):
@@ -105,40 +105,57 @@ def test_a_release_that_was_killed_is_taken_up_by_its_run_only(made, tmp_path):
     child = multiprocessing.get_context("fork").Process(target=released, args=(run,))
     child.start()
     deadline = time.monotonic() + 60
-    while not list(folder.glob("data/*.parquet")) and time.monotonic() < deadline:
+    while not list(folder.glob("1.0.0/data/*.parquet")) and time.monotonic() < deadline:
         time.sleep(0.001)
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    assert list(folder.glob("data/*.parquet"))
+    assert list(folder.glob("1.0.0/data/*.parquet"))
     assert not (folder / "release.json").exists()
-    left_over = [folder / f"{name}.{'0' * 32}.tmp" for name in ("README.md", "data/train-00000-of-00060.parquet")]
+    left_over = [folder / f"1.0.0/{name}.{'0' * 32}.tmp" for name in ("README.md", "data/train-00000-of-00060.parquet")]
     for path in left_over:
         path.write_text("half")
     with pytest.raises(BadInput, match="already holds the release of run 'r', this run is 'other'"):
         check_release_free(made(["MIT"], name="other").config)
-    run = made(["MIT"] * 60, rows_per_file=30)
+    run = made(["MIT"] * 60, rows_per_file=1)
     check_release_free(run.config)
     assert released(run) == {"train": 60}
-    assert files(folder).keys() == {"release.json", *json.loads((folder / "release.json").read_text())["sha256"]}
-    assert sum(pq.read_table(path).num_rows for path in folder.glob("data/*.parquet")) == 60
+    told = json.loads((folder / "1.0.0/release.json").read_text())["sha256"]
+    assert set(files(folder / "1.0.0")) == {"release.json", *told}
+    assert sum(pq.read_table(path).num_rows for path in folder.glob("1.0.0/data/*.parquet")) == 60
 
 
 def test_a_first_write_that_was_killed_leaves_the_folder_free(made, tmp_path):
-    (tmp_path / "release").mkdir()
-    (tmp_path / f"release/unfinished.json.{'0' * 32}.tmp").write_text("{")
+    for name in (f"1.0.0/unfinished.json.{'0' * 32}.tmp", f"README.md.{'0' * 32}.tmp"):
+        (tmp_path / "release" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "release" / name).write_text("{")
     assert released(made(["MIT"])) == {"train": 1}
-    assert not list((tmp_path / "release").glob("*.tmp"))
+    assert not list((tmp_path / "release").rglob("*.tmp"))
 
 
 def test_a_manifest_cannot_name_files_outside_the_release(made, tmp_path):
     outside = tmp_path / "precious"
     outside.write_text("x")
-    (tmp_path / "release/data").mkdir(parents=True)
-    (tmp_path / "release/data/own.csv").write_text("1")
+    (tmp_path / "release/0.1.0/data").mkdir(parents=True)
+    (tmp_path / "release/0.1.0/data/own.csv").write_text("1")
     names = {"../precious": "", str(outside): "", "data": "", "": ""}
-    (tmp_path / "release/release.json").write_text(json.dumps({"run": "r", "sha256": names}))
+    manifest = json.dumps({"run": "r", "version": "0.1.0", "sha256": names})
+    (tmp_path / "release/0.1.0/release.json").write_text(manifest)
+    released(made(["MIT"], keep=0))
+    assert outside.exists() and (tmp_path / "release/0.1.0/data/own.csv").exists()
+
+
+@pytest.mark.parametrize("folder", ["..", "/etc", "data", "1.0.0/../.."])
+def test_a_manifest_cannot_point_outside_the_release(made, tmp_path, folder):
+    (tmp_path / "release").mkdir()
+    (tmp_path / "release/release.json").write_text(json.dumps({"run": "r", "version": "1.0.0", "folder": folder}))
+    with pytest.raises(BadInput, match="is not a release manifest"):
+        opened(str(tmp_path / "release"))
+
+
+def test_the_folder_of_one_version_is_no_place_for_releases(made, tmp_path):
     released(made(["MIT"]))
-    assert outside.exists() and (tmp_path / "release/data/own.csv").exists()
+    with pytest.raises(BadInput, match=r"is one version of a release. Give the folder that its versions are in"):
+        check_release_free(made(["MIT"], path=str(tmp_path / "release/1.0.0")).config)
 
 
 def _report(rows):
@@ -160,17 +177,17 @@ def test_an_equal_release_is_left_and_a_changed_report_is_published(made, tmp_pa
     report = _report(rows=7)
     run.store.write(report.encode(), run.config.run, NAME)
     released(run)
-    assert json.loads((tmp_path / "release" / NAME).read_text())["rows"] == 7
+    assert json.loads((current(tmp_path / "release") / NAME).read_text())["rows"] == 7
     run.store.write(_report(rows=8).encode(), run.config.run, NAME)
     released(run)
-    assert json.loads((tmp_path / "release" / NAME).read_text())["rows"] == 8
+    assert json.loads((current(tmp_path / "release") / NAME).read_text())["rows"] == 8
     assert "of 8 rows stay" in (tmp_path / "release/README.md").read_text()
 
 
 def test_rows_put_aside_are_owed_for_as_well(made, tmp_path):
     policy = {"deny": ["CC-BY-4.0"], "on_violation": "caution"}
     released(made(["MIT", "CC-BY-4.0"], split=Split.USE_WITH_CAUTION, licensing=policy))
-    owed = (tmp_path / "release/ATTRIBUTION.md").read_text()
+    owed = (current(tmp_path / "release") / "ATTRIBUTION.md").read_text()
     assert "**attribution** (CC-BY-4.0)" in owed and "**notice** (MIT)" in owed
 
 
@@ -179,7 +196,7 @@ def test_what_was_decided_on_all_triplets_stays_decided(made, tmp_path, on_viola
     choice = "Apache-2.0 OR GPL-2.0-only"
     licences = [*["GPL-2.0-only"] * 3, choice, choice]
     released(made(licences, [True, False, False, True, True], licensing={"on_violation": on_violation}))
-    assert f"Of {choice}, GPL-2.0-only was taken." in (tmp_path / "release/ATTRIBUTION.md").read_text()
+    assert f"Of {choice}, GPL-2.0-only was taken." in (current(tmp_path / "release") / "ATTRIBUTION.md").read_text()
 
 
 def test_refusal_at_publication_looks_at_the_rows_that_are_left(made):

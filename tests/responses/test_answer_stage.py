@@ -12,7 +12,7 @@ from tasks.models import Grade, Placing, ReleaseRow, Response, Split, Style, Ver
 from tasks.responses.stage import answer_rows, grade_responses
 from tasks.run import Run, StageName
 from tasks.settings import BuildConfig
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.clients import close_clients
 from tasks.teachers.endpoints import managed
 from tests.conftest import LIMITS
@@ -90,7 +90,7 @@ def test_every_try_is_kept_with_its_thoughts_and_graded(tmp_path):
     with running(tmp_path, rows_of(*names)) as (run, shards, placing):
         receipt, responses = answer(run, shards, placing)
         done, grades = graded(run, shards, receipt)
-        uses = list(ResponseCache(run.cache_path).uses(run.account))
+        uses = list(open_cache(run.cache_path).uses(run.account))
     assert (receipt.name, receipt.rows_in, receipt.rows_out, receipt.rejected) == ("part-00000-demo", 6, 6, 0)
     assert [one.response_id for one in responses] == [f"{name}/demo/{number}" for name in names for number in (1, 2)]
     assert [one.response_id for one in grades] == [one.response_id for one in responses]
@@ -140,7 +140,7 @@ def test_a_rerun_asks_and_runs_nothing_and_more_tries_ask_for_these_alone(tmp_pa
         assert graded(run, shards, first)[0] == graded_first
     with running(tmp_path, rows, reasoning={"tries": 3}) as (run, shards, placing):
         again, responses = answer(run, shards, placing)
-        uses = list(ResponseCache(run.cache_path).uses(run.account))
+        uses = list(open_cache(run.cache_path).uses(run.account))
     assert again.fingerprint != first.fingerprint
     assert [one.number for one in responses] == [1, 2, 3]
     assert sum(use.paid for use in uses) == 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from tasks.rewards.scoring import RewardSettings
 from tasks.rewards.server import Serving, listening, rewards_app, uvicorn_server
 from tasks.settings import Backend, TierChoice
 from tests.conftest import sandbox_settings
+from tests.loopback import serving
 
 TEST = "from solution import f\n\n\ndef test_one():\n    assert f(1) == 2\n\n\ndef test_five():\n    assert f(5) == 6\n"
 INSTRUCT = {"test": TEST, "style": "instruct"}
@@ -39,19 +39,11 @@ def settings_for(backend: Backend = Backend.BUBBLEWRAP, **values: object) -> Rew
 @contextmanager
 def served(rewarder: Rewarder, key: str | None = None, **limits: int) -> Iterator[str]:
     """A live server on loopback; yields its URL."""
-    serving = Serving(port=0, **limits)
-    with listening(serving, key) as listener:
-        server = uvicorn_server(rewards_app(rewarder, serving, key), serving)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(30)
+    settings = Serving(port=0, **limits)
+    with listening(settings, key) as listener:
+        server = uvicorn_server(rewards_app(rewarder, settings, key), settings)
+        with serving(server, listener) as url:
+            yield url
 
 
 def counted(url: str) -> dict[str, float]:

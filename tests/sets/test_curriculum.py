@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import resource
+
 import pytest
 
 from tasks.arrow import values
@@ -42,6 +45,24 @@ def test_rows_come_easiest_first_in_three_splits(tables):
         [row("easiest", 2, (4, 4)), row("hard", 1), doubtful],
     ]
     assert tables(shards, 10) == [("easy", ["easiest", "easy"]), ("medium", ["medium"]), ("hard", ["hard", "unsolved"])]
+
+
+@pytest.fixture
+def few_files():
+    """Forty more files may be opened than are."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    more = [os.open(os.devnull, os.O_RDONLY) for _ in range(40)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(more) + 1, hard))
+    for one in more:
+        os.close(one)
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_pass_rates_may_be_many(tables, few_files):
+    names = [f"q{number:02}" for number in range(60)]
+    found = tables([[row(name, 5, (number, 60)) for number, name in enumerate(names)]], 100)
+    assert [name for _, ids in found for name in ids] == names[:0:-1] + names[:1]
 
 
 def test_tables_are_no_larger_than_asked_for_and_lose_no_row(tables):

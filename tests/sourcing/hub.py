@@ -75,17 +75,22 @@ class Hub:
             return JSONResponse({"error": "Entry not found"}, 404, headers={"X-Error-Code": "EntryNotFound"})
         self.asked.append(name)
         data = self.files[name]
-        headers = {"ETag": '"1"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes", "Content-Length": str(len(data))}
-        if "range" in request.headers and request.method == "GET":
-            start, end = request.headers["range"].removeprefix("bytes=").split("-")
-            last = min(int(end or len(data) - 1), len(data) - 1)
-            part = data[int(start) : last + 1]
-            headers |= {"Content-Range": f"bytes {start}-{last}/{len(data)}", "Content-Length": str(len(part))}
-            return Response(part, 206, headers=headers)
-        return Response(b"" if request.method == "HEAD" else data, headers=headers)
+        return file_response(request, data, {"ETag": '"1"', "X-Repo-Commit": COMMIT})
 
     async def _missing(self, request: Request) -> Response:
         return JSONResponse({"error": "Repository not found"}, 404, headers={"X-Error-Code": "RepoNotFound"})
+
+
+def file_response(request: Request, data: bytes, headers: dict[str, str]) -> Response:
+    """A file, or the part of it that is asked for."""
+    headers |= {"Accept-Ranges": "bytes", "Content-Length": str(len(data))}
+    if "range" in request.headers and request.method == "GET":
+        start, end = request.headers["range"].removeprefix("bytes=").split("-")
+        last = min(int(end or len(data) - 1), len(data) - 1)
+        part = data[int(start) : last + 1]
+        headers |= {"Content-Range": f"bytes {start}-{last}/{len(data)}", "Content-Length": str(len(part))}
+        return Response(part, 206, headers=headers)
+    return Response(b"" if request.method == "HEAD" else data, headers=headers)
 
 
 @contextmanager

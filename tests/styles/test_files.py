@@ -24,6 +24,7 @@ GOOD = {"id": "a", "question": "q", "solution": "s", "test": "t"}
         (json.dumps({**GOOD, "style": "sonnet"}), "got 'sonnet'"),
         (json.dumps({**GOOD, "entry_points": "f"}), "column 'entry_points'"),
         (f"{json.dumps(GOOD)}\n" * 2, "occurs twice"),
+        (f"{json.dumps(GOOD)}\n{json.dumps({**GOOD, 'id': 'a_I'})}\n", "id 'a_I' and id 'a' .* would have the same id"),
         ("", "has no rows"),
         ("nonsense\n", "line 1"),
     ],
@@ -45,6 +46,13 @@ def test_the_rows_are_not_overwritten_by_what_becomes_of_them(tmp_path):
         check_file(path, tmp_path / "x.csv")
     check_file(path, tmp_path / "y.jsonl")
     assert rejects_beside(tmp_path / "y.jsonl").name == "y.rejects.jsonl"
+
+
+def test_a_row_that_is_not_told_may_have_an_id_that_is_like_another(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [GOOD, {**GOOD, "id": "a_I", "style": "complete"}, {**GOOD, "id": "a_C"}, {**GOOD, "id": "b_I"}]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert [row.id for row in rows_to_convert(path)] == ["a", "a_I", "a_C", "b_I"]
 
 
 def test_columns_of_kodcode_are_read_and_others_ignored(tmp_path):

@@ -16,7 +16,7 @@ from tasks.errors import TeacherMisconfigured, TeacherStopped, TeacherUnavailabl
 from tasks.run import Purpose
 from tasks.settings import Endpoint, Prices, Sampling
 from tasks.teachers import batches as batches_module
-from tasks.teachers.cache import Batch, ResponseCache
+from tasks.teachers.cache import Batch, ResponseCache, open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Refused, WhyNot
 from tests.teachers.batch_server import BatchServer, answered, batch_server
@@ -39,7 +39,7 @@ def connect(url: str, folder: Path, **batching: object) -> TeacherClient:
         retries=2,
         prices=Prices(input=1, output=1),
     )
-    return TeacherClient(endpoint, ResponseCache(str(folder / "answers.sqlite")))
+    return TeacherClient(endpoint, open_cache(str(folder / "answers.sqlite")))
 
 
 def test_requests_of_all_threads_go_in_one_batch_and_are_paid_for_once(tmp_path):
@@ -129,7 +129,7 @@ def killed_in_mid_batch(server: BatchServer, folder: Path) -> ResponseCache:
     """Have a process hand in a batch and die; the server holds the batch. What it left on disk."""
     server.hold = True
     worker = subprocess.Popen([sys.executable, "-c", WORKER, server.url, str(folder)], cwd=ROOT)
-    answers = ResponseCache(str(folder / "answers.sqlite"))
+    answers = open_cache(str(folder / "answers.sqlite"))
     while not any(batch.batch_id for batch in answers.open_batches(server.url)):
         time.sleep(0.02)
     os.kill(worker.pid, signal.SIGKILL)
@@ -205,7 +205,7 @@ def test_a_batch_wanted_in_parts_is_asked_again_only_for_what_it_left(tmp_path):
 
 def test_a_batch_that_the_server_has_forgotten_is_handed_in_again(tmp_path):
     with batch_server() as server:
-        answers = ResponseCache(str(tmp_path / "answers.sqlite"))
+        answers = open_cache(str(tmp_path / "answers.sqlite"))
         client = connect(server.url, tmp_path)
         answers.put_batch(Batch("tag", server.url, "batch-unknown", (ask("a").key(client.endpoint),)))
         assert client.ask_all([ask("a")])[0].text == "echo a"

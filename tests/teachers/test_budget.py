@@ -12,7 +12,7 @@ import pytest
 
 from tasks.run import Purpose
 from tasks.settings import Budget, Endpoint, Prices, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Refused, WhyNot
 from tasks.teachers.usage import sum_up
@@ -29,7 +29,7 @@ def ask(number: int, label: str = "Docs") -> ChatRequest:
 
 def connect(url: str, folder: Path, prices: Prices = PRICES, **options: object) -> TeacherClient:
     endpoint = Endpoint(base_url=url, model="m", prices=prices, **{"max_in_flight": 16, **options})
-    return TeacherClient(endpoint, ResponseCache(str(folder / "answers.sqlite")))
+    return TeacherClient(endpoint, open_cache(str(folder / "answers.sqlite")))
 
 
 def purpose(stage: str = "attempts", **budget: object) -> Purpose:
@@ -49,7 +49,7 @@ def test_a_run_never_spends_more_than_its_budget_and_says_what_it_left_out(tmp_p
     left_out = [result for result in results if isinstance(result, Refused)]
     assert {result.why for result in left_out} == {WhyNot.BUDGET}
     assert "budget of" in left_out[0].message
-    tokens, usd = ResponseCache(str(tmp_path / "answers.sqlite")).spent("r")
+    tokens, usd = open_cache(str(tmp_path / "answers.sqlite")).spent("r")
     assert (tokens, usd) == (answered * (PROMPT + REPLY), pytest.approx(answered * EACH))
 
 
@@ -89,7 +89,7 @@ def test_costs_are_counted_once_over_sessions_and_answers_from_disk_cost_nothing
             client.ask_all([ask(n, "Prefill") for n in range(20, 25)], purpose("attempts"))
             client.ask_all([ask(n) for n in range(10)], Purpose(run="other", stage="questions"))
             client.close()
-    answers = ResponseCache(str(tmp_path / "answers.sqlite"))
+    answers = open_cache(str(tmp_path / "answers.sqlite"))
     usage = sum_up(answers.uses("r"))
     assert [(row.stage, row.subset, row.calls, row.cached) for row in usage.rows] == [
         ("attempts", "Prefill", 5, 0),
@@ -107,9 +107,9 @@ def test_an_unknown_price_is_no_price(tmp_path):
         client = connect(server.url, tmp_path, Prices(input=1.0))
         client.ask_all([ask(1)], purpose())
         client.close()
-    total = sum_up(ResponseCache(str(tmp_path / "answers.sqlite")).uses("r")).total
+    total = sum_up(open_cache(str(tmp_path / "answers.sqlite")).uses("r")).total
     assert (total.usd, total.tokens) == (None, PROMPT + REPLY)
-    assert total.plus(ResponseCache(str(tmp_path / "answers.sqlite")).uses("r")[0]).usd is None
+    assert total.plus(open_cache(str(tmp_path / "answers.sqlite")).uses("r")[0]).usd is None
 
 
 def test_what_was_spent_before_counts_from_the_first_request_on(tmp_path):
@@ -139,7 +139,7 @@ def test_half_an_emoji_costs_neither_its_answer_nor_others(tmp_path):
     finally:
         del module.ODD["half an emoji"]
     assert results[7].text == "so ?"
-    assert len(ResponseCache(str(tmp_path / "answers.sqlite"))) == 20
+    assert len(open_cache(str(tmp_path / "answers.sqlite"))) == 20
 
 
 def test_changing_one_prompt_asks_only_that_one(tmp_path):
@@ -179,7 +179,7 @@ def test_requests_in_flight_are_answered_when_the_run_is_stopped(tmp_path):
         client.close()
     assert not thread.is_alive()
     assert "run was stopped" in str(caught[0])
-    assert sum(server.visits.values()) == len(ResponseCache(str(tmp_path / "answers.sqlite"))) == 1
+    assert sum(server.visits.values()) == len(open_cache(str(tmp_path / "answers.sqlite"))) == 1
 
 
 def test_answers_hold_all_choices_logprobs_and_reasoning(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from tasks.errors import BadInput, TeacherUnavailable
 from tasks.settings import Endpoint, Sampling
 from tasks.teachers import local
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.chat_templates import user_turn, with_user_turn
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import CompletionRequest
@@ -75,7 +75,7 @@ def test_a_real_model_goes_on_with_the_users_turn(tmp_path):
         endpoint = with_user_turn(Endpoint(base_url=url, model=local.MODEL, chat_template="server"))
         turn = endpoint.user_turn.format(system="You help programmers.", prefix="Write a function to")
         assert turn == "<|im_start|>system\nYou help programmers.<|im_end|>\n<|im_start|>user\nWrite a function to"
-        client = TeacherClient(endpoint, ResponseCache(str(tmp_path / "a.sqlite")))
+        client = TeacherClient(endpoint, open_cache(str(tmp_path / "a.sqlite")))
         request = CompletionRequest(prompt=turn, stop=("\n",), sampling=Sampling(max_tokens=30), seed=1)
         (answer,) = client.ask_all([request])
         client.close()

@@ -19,7 +19,7 @@ import pytest
 
 from tasks.errors import BadInput, TeacherMisconfigured, TeacherUnavailable
 from tasks.settings import Endpoint, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, WhyNot
 
@@ -101,7 +101,7 @@ def connect(tmp_path: Path) -> Iterator[Callable[..., TeacherClient]]:
 
     def make(url: str, **options: object) -> TeacherClient:
         endpoint = Endpoint(base_url=url, model="m", **{"timeout_s": 2, "retries": 4, **options})
-        clients.append(TeacherClient(endpoint, ResponseCache(str(tmp_path / "answers.sqlite"))))
+        clients.append(TeacherClient(endpoint, open_cache(str(tmp_path / "answers.sqlite"))))
         return clients[-1]
 
     yield make
@@ -339,17 +339,17 @@ def test_raw_completion_stops_where_told_and_reasoning_is_apart(start, connect):
 def test_cache_that_cannot_be_used_is_named(tmp_path):
     (tmp_path / "file").write_text("x" * 5000)
     with pytest.raises(BadInput, match=r"cache of answers .*file"):
-        ResponseCache(str(tmp_path / "file"))
+        open_cache(str(tmp_path / "file"))
 
 
 WORKER = """
 import sys
 from tasks.settings import Endpoint, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import ChatRequest
 url, path, first, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-client = TeacherClient(Endpoint(base_url=url, model="m", max_in_flight=4), ResponseCache(path))
+client = TeacherClient(Endpoint(base_url=url, model="m", max_in_flight=4), open_cache(path))
 numbers = range(first, first + count)
 client.ask_all([ChatRequest(messages=(("user", str(n)),), sampling=Sampling(), seed=0) for n in numbers])
 client.close()
@@ -363,7 +363,7 @@ def test_two_processes_share_one_cache(start, tmp_path):
         for first in (0, 40)
     ]
     assert [worker.wait(60) for worker in workers] == [0, 0]
-    assert len(ResponseCache(path)) == 100
+    assert len(open_cache(path)) == 100
 
 
 def test_many_openers_of_a_fresh_cache(tmp_path):
@@ -371,7 +371,7 @@ def test_many_openers_of_a_fresh_cache(tmp_path):
     with ThreadPoolExecutor(8) as threads:
         for round_ in range(30):
             path = str(tmp_path / f"{round_}.sqlite")
-            assert [len(cache) for cache in threads.map(ResponseCache, [path] * 8)] == [0] * 8
+            assert [len(cache) for cache in threads.map(open_cache, [path] * 8)] == [0] * 8
 
 
 def test_killed_process_loses_no_answer_it_had(start, connect, tmp_path):
@@ -383,7 +383,7 @@ def test_killed_process_loses_no_answer_it_had(start, connect, tmp_path):
     os.kill(worker.pid, signal.SIGKILL)
     worker.wait()
     time.sleep(0.2)
-    on_disk, asked = len(ResponseCache(path)), sum(server.visits.values())
+    on_disk, asked = len(open_cache(path)), sum(server.visits.values())
     assert on_disk >= asked - 4
     connect(server.url).ask_all([ask(str(n)) for n in range(asked + 20)])
     assert sum(server.visits.values()) <= asked + 20 + 4

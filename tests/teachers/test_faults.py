@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tasks.settings import Endpoint, Prices, Sampling
-from tasks.teachers import client as client_module
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers import dispatcher as dispatcher_module
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Refused, WhyNot
 from tests.teachers.misbehaving import CONNECTION, FAULTS, ODD, misbehaving
@@ -23,7 +23,7 @@ def ask(text: str) -> ChatRequest:
 
 def connect(url: str, folder: Path, **options: object) -> TeacherClient:
     endpoint = Endpoint(base_url=url, model="m", **{"timeout_s": 0.5, "retries": 8, **options})
-    return TeacherClient(endpoint, ResponseCache(str(folder / "answers.sqlite")))
+    return TeacherClient(endpoint, open_cache(str(folder / "answers.sqlite")))
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, *CONNECTION])
@@ -53,7 +53,7 @@ def test_an_odd_answer_is_an_answer(tmp_path, oddity):
 
 def test_all_faults_at_once_lose_and_double_nothing(tmp_path, monkeypatch):
     """5,000 requests: a third of the visits meets a fault, one in fifty prompts always does; the server dies once."""
-    monkeypatch.setattr(client_module, "FIRST_DELAY_S", 0.05)
+    monkeypatch.setattr(dispatcher_module, "FIRST_DELAY_S", 0.05)
     passing = [*FAULTS, *CONNECTION]
     rare = {"gzip bomb": 40, "stall": 8}
 
@@ -75,14 +75,14 @@ def test_all_faults_at_once_lose_and_double_nothing(tmp_path, monkeypatch):
     assert refused == hopeless
     assert {result.why for result in results if isinstance(result, Refused)} == {WhyNot.FAILED}
     assert all(results[number].text == f"echo {number}" for number in range(REQUESTS) if number not in hopeless)
-    on_disk = ResponseCache(str(tmp_path / "answers.sqlite"))
+    on_disk = open_cache(str(tmp_path / "answers.sqlite"))
     assert len(on_disk) == REQUESTS - len(hopeless)
     # An answer that was on its way when the server died is asked once more; any other is given once.
     assert sum(count > 1 for count in server.answered.values()) <= 64
 
 
 def test_a_packed_bomb_is_not_unpacked(tmp_path, monkeypatch):
-    monkeypatch.setattr(client_module, "FIRST_DELAY_S", 0.05)
+    monkeypatch.setattr(dispatcher_module, "FIRST_DELAY_S", 0.05)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with misbehaving(lambda prompt, visit: "gzip bomb" if visit < 5 else "") as server:
         client = connect(server.url, tmp_path, timeout_s=30)

@@ -18,10 +18,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tasks.settings import Endpoint, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import ChatRequest
-from tests.flows.conftest import free_port
+from tests.ports import free_port
 from tests.teachers.misbehaving import completion
 
 
@@ -61,7 +61,7 @@ def test_the_best_version_that_the_server_offers_is_spoken(tmp_path, monkeypatch
         requests = [ChatRequest(messages=(("user", str(n)),), sampling=Sampling(), seed=0) for n in range(20)]
         endpoint = Endpoint(base_url=url, model="m", timeout_s=20)
         for _ in range(100):  # until it listens
-            client = TeacherClient(endpoint, ResponseCache(str(tmp_path / "answers.sqlite")))
+            client = TeacherClient(endpoint, open_cache(str(tmp_path / "answers.sqlite")))
             try:
                 client.check()
                 break

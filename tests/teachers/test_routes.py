@@ -10,7 +10,7 @@ import pytest
 
 from tasks.errors import TeacherUnavailable
 from tasks.settings import Endpoint, Sampling
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest
 from tests.teachers.misbehaving import misbehaving
@@ -24,7 +24,7 @@ def ask(number: int) -> ChatRequest:
 
 def connect(first: str, *others: dict[str, object], folder: Path, **options: object) -> TeacherClient:
     endpoint = Endpoint(base_url=first, model="m", routes=others, **{"retries": 4, "timeout_s": 2, **options})
-    return TeacherClient(endpoint, ResponseCache(str(folder / "answers.sqlite")))
+    return TeacherClient(endpoint, open_cache(str(folder / "answers.sqlite")))
 
 
 def test_each_server_gets_its_share_and_is_asked_for_its_own_name_of_the_model(tmp_path):

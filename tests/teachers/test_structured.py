@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from tasks.settings import Endpoint, Sampling
 from tasks.teachers import local
-from tasks.teachers.cache import ResponseCache
+from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.replies import Malformed
 from tasks.teachers.requests import ChatRequest
@@ -86,7 +86,7 @@ def test_a_schema_is_sent_in_the_form_that_the_server_understands(how, sent):
 
 def test_a_real_model_is_held_to_the_schema(tmp_path):
     with local.running() as url:
-        client = TeacherClient(Endpoint(base_url=url, model=local.MODEL), ResponseCache(str(tmp_path / "a.sqlite")))
+        client = TeacherClient(Endpoint(base_url=url, model=local.MODEL), open_cache(str(tmp_path / "a.sqlite")))
         requests = [
             ChatRequest(
                 messages=(("user", f"Rate this task for programmers: add {n} and 2."),),

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.evaluation.estimator import estimate
-from tasks.evaluation.result import Asked, EvaluationResult, ItemResult, Spent
-from tasks.settings import Asking
+from tasks.models import Asking
+from tasks.models.scores import Asked, EvaluationResult, ItemResult, Spent
 
 
 def sft_row(number: int, **values: Any) -> dict[str, Any]:

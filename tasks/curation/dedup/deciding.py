@@ -26,6 +26,8 @@ def decide(
     refused: Collection[str],
     excludes: bool,
     across_subsets: bool,
+    accepted: Collection[str] = (),
+    rejected: Collection[str] = (),
 ) -> pa.Table:
     """A ``DuplicateDecision`` for each row, in order.
 
@@ -34,6 +36,7 @@ def decide(
         examined: outcome and contaminated of each row.
         refused: licences whose rows will be rejected, or doubted.
         excludes: whether they are rejected.
+        accepted, rejected: ids of rows that somebody decided on: the former stand for others first, the latter last.
     """
     known = signed.table(["id", "subset", "licence", "quality", "exact"])
     digests = np.array(values(known, "exact"), DIGEST)
@@ -46,6 +49,10 @@ def decide(
     gravity = np.array([GRAVITY.index(outcome) for outcome in values(examined, "outcome")], np.int64)
     objected = np.isin(np.array(values(known, "licence"), str), sorted(refused))
     gravity[objected] = np.minimum(gravity[objected], GRAVITY.index("rejected" if excludes else "caution"))
+    if accepted or rejected:
+        gravity[_among(known["id"], rejected)] = -1
+        out = np.array(values(examined, "contaminated"), bool) | (objected & excludes)
+        gravity[_among(known["id"], accepted) & ~out] = len(GRAVITY)
     quality = np.array(values(known, "quality"), float).reshape(known.num_rows, -1 if known.num_rows else 1)
 
     def apart(left: Positions, right: Positions) -> NDArray[np.bool_]:
@@ -57,6 +64,10 @@ def decide(
     clusters = join(known.num_rows, [repeated, alike], np.column_stack([gravity, quality]), apart)
     contaminated = np.array(values(examined, "contaminated"), bool)
     return _decisions(known, clusters, _similarities(signed, clusters), contaminated)
+
+
+def _among(ids: pa.ChunkedArray[Any], some: Collection[str]) -> NDArray[np.bool_]:
+    return np.asarray(pc.is_in(ids, value_set=pa.array(sorted(some), pa.string())), bool)
 
 
 def _same_subset(known: pa.Table, edges: Edges) -> Edges:

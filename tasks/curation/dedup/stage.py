@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from tasks.arrow import arrow_schema, packed, values
 from tasks.artifacts import Outcome, Receipt
@@ -24,8 +22,9 @@ from tasks.curation.dedup.signing import sign
 from tasks.embedding.choice import embedder_of
 from tasks.embedding.embedder import TextEmbedder
 from tasks.models import Centroid, DuplicateDecision, Edge, Placement, Signature
+from tasks.reviews import NO_REVIEWS, Decision, Reviews, ids_of
 from tasks.run import Run, StageName
-from tasks.shards import RETRIES, report
+from tasks.shards import shard_task
 
 ALL = "part-00000"
 MAX_GROUPS = 16
@@ -58,7 +57,7 @@ def run_embedder(run: Run) -> TextEmbedder | None:
     return embedder_of(rules.embedder, run.teachers, run.cache_path, run.purpose(StageName.SIGNATURES))
 
 
-@task(task_run_name="sign block {block}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("sign block {block}")
 def sign_block(run: Run, source: StageName, block: int, parts: Sequence[Receipt]) -> Receipt:
     """Digest, MinHash signature and vector of each row of some shards."""
     rules, embedder = run.config.curation, run_embedder(run)
@@ -69,10 +68,10 @@ def sign_block(run: Run, source: StageName, block: int, parts: Sequence[Receipt]
 
     signed_by = [rules.dedup.jaccard, rules.dedup.permutations, rules.dedup.across_subsets]
     depends_on = [*signed_by, embedder.key if embedder else None, *parts]
-    return report(run.stage(StageName.SIGNATURES).run_shard(f"block-{block:05d}", Signature, depends_on, work))
+    return run.stage(StageName.SIGNATURES).run_shard(f"block-{block:05d}", Signature, depends_on, work)
 
 
-@task(task_run_name="learn cells", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("learn cells")
 def learn_centroids(run: Run, signatures: Sequence[Receipt]) -> Receipt:
     """Cells of similar vectors, learnt from a sample that does not depend on how the rows are split into blocks."""
 
@@ -85,10 +84,10 @@ def learn_centroids(run: Run, signatures: Sequence[Receipt]) -> Receipt:
         means = learn_cells(vectors, cells_for(len(signed)), run.config.seed)
         return Outcome(rows_in=len(means), rows=[Centroid(vector=mean.tobytes()) for mean in means])
 
-    return report(run.stage(StageName.CENTROIDS).run_shard(ALL, Centroid, [run.config.seed, *signatures], work))
+    return run.stage(StageName.CENTROIDS).run_shard(ALL, Centroid, [run.config.seed, *signatures], work)
 
 
-@task(task_run_name="place {signatures.name}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("place {signatures.name}")
 def place_block(run: Run, signatures: Receipt, centroids: Receipt) -> Receipt:
     """Put the vectors of a block into their cells."""
 
@@ -99,10 +98,10 @@ def place_block(run: Run, signatures: Receipt, centroids: Receipt) -> Receipt:
         rows = pa.table([pa.array([row.tobytes() for row in cells], pa.binary())], schema=arrow_schema(Placement))
         return Outcome(rows_in=table.num_rows, rows=rows)
 
-    return report(run.stage(StageName.PLACEMENTS).run_shard(signatures.name, Placement, [signatures, centroids], work))
+    return run.stage(StageName.PLACEMENTS).run_shard(signatures.name, Placement, [signatures, centroids], work)
 
 
-@task(task_run_name="near pairs, bands {group}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("near pairs, bands {group}")
 def find_near(run: Run, signatures: Sequence[Receipt], group: int, groups: int) -> Receipt:
     """Near duplicates among all rows, by one group of the bands of their signatures."""
     rules = run.config.curation.dedup
@@ -125,10 +124,10 @@ def find_near(run: Run, signatures: Sequence[Receipt], group: int, groups: int) 
 
     shard = f"near-{group:03d}"
     depends_on = [rules.jaccard, group, groups, *signatures]
-    return report(run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work))
+    return run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work)
 
 
-@task(task_run_name="semantic pairs, cells {group}", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("semantic pairs, cells {group}")
 def find_semantic(
     run: Run, signatures: Sequence[Receipt], placements: Sequence[Receipt], group: int, groups: int
 ) -> Receipt:
@@ -161,7 +160,7 @@ def find_semantic(
 
     shard = f"semantic-{group:03d}"
     depends_on = [cosine, group, groups, *signatures, *placements]
-    return report(run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work))
+    return run.stage(StageName.EDGES).run_shard(shard, Edge, depends_on, work)
 
 
 def _edges(signed: Signed, found: Pairs, kind: str) -> Outcome:
@@ -177,7 +176,7 @@ def _edges(signed: Signed, found: Pairs, kind: str) -> Outcome:
     return Outcome(rows_in=len(left), rows=pa.table(columns, schema=arrow_schema(Edge)))
 
 
-@task(task_run_name="cluster duplicates", cache_policy=NO_CACHE, **RETRIES)
+@shard_task("cluster duplicates")
 def cluster_duplicates(
     run: Run,
     signatures: Sequence[Receipt],
@@ -185,6 +184,7 @@ def cluster_duplicates(
     examinations: Sequence[Receipt],
     refused: Sequence[str],
     excludes: bool,
+    reviews: Reviews = NO_REVIEWS,
 ) -> list[Receipt]:
     """Clusters over all pairs that were found; a shard of decisions for each shard of examinations.
 
@@ -194,7 +194,9 @@ def cluster_duplicates(
     Args:
         refused: licences whose rows will be rejected, or doubted.
         excludes: whether they are rejected.
+        reviews: what somebody decided on some rows.
     """
+    accepted, rejected = (ids_of(reviews, one) for one in (Decision.ACCEPT, Decision.REJECT))
 
     @cache
     def decisions() -> pa.Table:
@@ -209,6 +211,8 @@ def cluster_duplicates(
             refused=frozenset(refused),
             excludes=excludes,
             across_subsets=run.config.curation.dedup.across_subsets,
+            accepted=accepted,
+            rejected=rejected,
         )
 
     receipts, start = [], 0
@@ -221,5 +225,6 @@ def cluster_duplicates(
             return Outcome(rows_in=table.num_rows, rows=table)
 
         depends_on = [run.config.curation.dedup, sorted(refused), excludes, *signatures, *edges, *examinations]
+        depends_on += [{"accepted": sorted(accepted), "rejected": sorted(rejected)}] if reviews else []
         receipts.append(run.stage(StageName.DUPLICATES).run_shard(part.name, DuplicateDecision, depends_on, work))
     return receipts

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
-from scipy import stats
 
 from tasks.curation.diversity.report import Distribution, DiversityReport, cell
 from tasks.settings.mix import Axis
@@ -104,6 +103,8 @@ def _p_value(left: Floats, right: Floats, values_per_row: float) -> float:
     """
     if len(left) < 2 or not left.sum() or not right.sum():
         return 1.0
+    from scipy import stats  # noqa: PLC0415 - it takes longer to import than all else here
+
     table = np.stack([left, right])
     found: Any = stats.chi2_contingency(table, correction=False)
     if values_per_row > 1:

@@ -1,0 +1,1 @@
+"""Pages, the pictures in them, and what makes a site of them."""

@@ -1,0 +1,38 @@
+"""``kodforge answers``: the teachers' answers, wherever they are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tasks.errors import BadInput
+
+app = typer.Typer(help="The teachers' answers: a SQLite file, or a PostgreSQL database.", no_args_is_help=True)
+
+
+@app.callback()
+def answers() -> None:
+    """The teachers' answers."""
+
+
+@app.command()
+def copy(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="A file, or postgresql://user@host/database.")],
+    target: Annotated[str, typer.Argument(metavar="TO", help="Likewise; made where it is missing.")],
+) -> None:
+    """Copy answers, vectors, what runs have spent and open batches from one place to another.
+
+    What is there already stays: after a break, or when more has come, the same command copies the rest.
+
+    Example: kodforge answers copy kodforge-store/answers.sqlite postgresql://kodforge@db/kodforge
+    """
+    from tasks.teachers.cache import check_cache, copy_answers, is_database, open_cache  # noqa: PLC0415
+
+    if not is_database(source) and not Path(source).is_file():
+        raise BadInput(f"there is no file {source!r} with answers to copy. Name one, or a database by its URL")
+    for place in (source, target):
+        check_cache(place)
+    Console().print(f"{copy_answers(open_cache(source), open_cache(target)):,} answers in {target}", highlight=False)

@@ -1,0 +1,192 @@
+"""What a run is doing right now: how far each stage is, what teachers cost, what went wrong, what was just rejected."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from tasks.browsing.queries import Cursor, dicts, fetch, one
+from tasks.errors import AnswersUnavailable, BadInput, StoreUnavailable
+from tasks.models import NOT_ASKED, RejectReason
+from tasks.publishing.summary import FUNNEL
+from tasks.redaction import without_known
+from tasks.run import Run, StageName
+from tasks.teachers.cache import Sum, is_database, open_cache
+
+NEWEST = 20
+"""Rejects that are shown."""
+WINDOW_S = 60.0
+"""The rate is that of the last minute."""
+_AT_LEAST_S, _PATIENCE = 2.0, 10
+"""The sums of what teachers cost are asked for again after that, or after so many times what they took."""
+_REPLIES = {
+    *NOT_ASKED,
+    RejectReason.MALFORMED_REPLY,
+    RejectReason.TRUNCATED_REPLY,
+    RejectReason.TEACHER_REFUSED,
+    RejectReason.CONTEXT_OVERFLOW,
+}
+"""Reasons that lie with the teacher and not with the row: the errors of a run."""
+_AS_MANY = (
+    StageName.QUESTIONS,
+    StageName.AUDITS,
+    StageName.SOLUTIONS,
+    StageName.TRIPLETS,
+    StageName.EXAMINATIONS,
+    StageName.DUPLICATES,
+    StageName.CURATED,
+    StageName.PLACINGS,
+)
+"""Stages with a shard for each shard of prompts."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """How far a stage is.
+
+    Attributes:
+        done: shards that are finished.
+        planned: shards that there will be; None where that is not known before.
+        at_most: ``planned`` is a bound.
+        finished: all of them are.
+    """
+
+    stage: str
+    done: int
+    planned: int | None
+    at_most: bool
+    finished: bool
+    rows_in: int
+    rows_out: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class State:
+    """All of a run at a moment.
+
+    Attributes:
+        per_min: answers of teachers in the last minute; None until two looks lie apart.
+        usd: None where a price is not known.
+        errors: replies that could not be had or used, by kind.
+        released: rows that are released, or would be now.
+        ended: whether the run has a release.
+    """
+
+    stages: list[StageState]
+    answers: int
+    cached: int
+    per_min: float | None
+    tokens: int
+    usd: float | None
+    errors: dict[str, int]
+    newest: list[dict[str, Any]]
+    rows: int
+    released: int
+    ended: bool
+    version: int
+    by_stage: list[dict[str, Any]] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Live:
+    """Looks at a run again and again. Thread-safe.
+
+    Args:
+        clock: seconds.
+    """
+
+    def __init__(self, run: Run, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run, self._clock = run, clock
+        self._lock = Lock()
+        self._answers: deque[tuple[float, int]] = deque()
+        self._sums: list[Sum] = []
+        self._again = 0.0
+
+    def look(self, cursor: Cursor, version: int) -> State:
+        """The run as the index has it, and what its teachers have cost until now."""
+        query = "SELECT stage, count(*), sum(rows_in), sum(rows_out), sum(rejected) FROM receipts GROUP BY stage"
+        counted = {stage: tuple(map(int, counts)) for stage, *counts in fetch(cursor, query)}
+        sums, per_min = self._used()
+        query = "SELECT reason, count(*) FROM rejects WHERE list_contains(?, reason) GROUP BY 1 ORDER BY 2 DESC, 1"
+        errors = fetch(cursor, query, [sorted(reason.value for reason in _REPLIES)])
+        query = (
+            "SELECT stage, id, owner, subset, reason, evidence FROM rejects ORDER BY written DESC, stage, id LIMIT ?"
+        )
+        newest = [{**row, "evidence": without_known(row["evidence"])} for row in dicts(cursor, query, [NEWEST])]
+        query = "SELECT count(*), count(*) FILTER (WHERE stage = 'released') FROM rows"
+        rows, released = one(cursor, query)
+        costs = [one.usd for one in sums]
+        return State(
+            stages=list(self._stages(counted)),
+            answers=sum(one.calls for one in sums),
+            cached=sum(one.cached for one in sums),
+            per_min=per_min,
+            tokens=sum(one.prompt_tokens + one.completion_tokens for one in sums),
+            usd=None if None in costs else sum(usd for usd in costs if usd is not None),
+            errors={str(reason): int(count) for reason, count in errors},
+            newest=newest,
+            rows=int(rows),
+            released=int(released),
+            ended=self._ended(),
+            version=version,
+            by_stage=[asdict(one) for one in sums],
+        )
+
+    def _stages(self, counted: dict[str, tuple[int, ...]]) -> Iterator[StageState]:
+        parts = counted.get(StageName.PROMPTS.value, (0,))[0] if self._finished(StageName.PROMPTS) else None
+        tries = self.run.config.verification.attempts
+        for stage in (*FUNNEL, StageName.EXAMINATIONS, StageName.DUPLICATES, StageName.PLACINGS):
+            if stage.value not in counted:
+                continue
+            done, rows_in, rows_out, rejected = counted[stage.value]
+            finished = self._finished(stage)
+            planned, at_most = done if finished else None, False
+            if not finished and parts is not None:
+                if stage in _AS_MANY:
+                    planned = parts
+                elif stage in (StageName.ATTEMPTS, StageName.VERDICTS):
+                    planned, at_most = max(done, parts * tries), True
+            yield StageState(stage.value, done, planned, at_most, finished, rows_in, rows_out, rejected)
+
+    def _finished(self, stage: StageName) -> bool:
+        with suppress(StoreUnavailable):
+            return self.run.store.exists(self.run.config.run, stage.value, "manifest.json")
+        return False
+
+    def _ended(self) -> bool:
+        release = self.run.config.release.path
+        with suppress(StoreUnavailable, BadInput):
+            if release:
+                return self.run.store.__class__.of(self.run.config, release).exists("release.json")
+            return self.run.store.exists(self.run.config.run, "release", "release.json")
+        return False
+
+    def _used(self) -> tuple[list[Sum], float | None]:
+        """What was used so far, and answers per minute."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._again:
+                self._sums = self._read_sums()
+                self._again = now + max(_AT_LEAST_S, _PATIENCE * (self._clock() - now))
+                self._answers.append((now, sum(one.calls for one in self._sums)))
+            while len(self._answers) > 2 and self._answers[1][0] <= now - WINDOW_S:
+                self._answers.popleft()
+            (began, before), (ended, after) = self._answers[0], self._answers[-1]
+            rate = 60 * (after - before) / (ended - began) if ended > began else None
+            return self._sums, rate
+
+    def _read_sums(self) -> list[Sum]:
+        with suppress(BadInput, AnswersUnavailable):
+            place = self.run.cache_path
+            if is_database(place) or Path(place).is_file():
+                return open_cache(place).sums(self.run.account)
+        return []

@@ -1,0 +1,255 @@
+// The keys, the search as one types, decisions, re-runs and the run's progress. Without it the pages can still be read.
+"use strict";
+(() => {
+  const one = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const token = document.body.dataset.token;
+  let said = 0;
+
+  function say(text) {
+    one("#said").textContent = text;
+    clearTimeout(said);
+    said = setTimeout(() => { one("#said").textContent = ""; }, 6000);
+  }
+
+  async function send(path, body) {
+    return fetch(path, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Kodforge-Token": token },
+      body: JSON.stringify(body),
+    });
+  }
+
+  // --- the list -------------------------------------------------------------------------------------------------
+  const form = one("#filters");
+  let asked = 0, typing = 0;
+
+  function wanted() {
+    const pairs = [...new FormData(form)].filter(([name, value]) => value !== "" && !(name === "sort" && value === "id"));
+    return new URLSearchParams(pairs).toString();
+  }
+
+  async function show(query, keep) {
+    const mine = ++asked, results = one("#results");
+    results.setAttribute("aria-busy", "true");
+    const answer = await fetch(`/rows?${query}`).catch(() => null);
+    if (mine !== asked) return;
+    results.setAttribute("aria-busy", "false");
+    if (!answer || !answer.ok) {
+      const told = answer ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
+      say((told && one(".problem", told) || { textContent: "the server does not answer: start it again" }).textContent);
+      return;
+    }
+    const focused = document.activeElement && document.activeElement.matches("#results input")
+      ? [document.activeElement.name, document.activeElement.value] : null;
+    const folded = new Map(all(".facet").map((facet) => [one("summary", facet).textContent, facet.open]));
+    results.innerHTML = await answer.text();
+    for (const facet of all(".facet")) {
+      const was = folded.get(one("summary", facet).textContent);
+      if (was !== undefined) facet.open = was;
+    }
+    if (focused) {
+      const again = all("#results input").find((input) => input.name === focused[0] && input.value === focused[1]);
+      if (again) again.focus();
+    }
+    if (!keep) history.replaceState(null, "", query ? `/?${query}` : "/");
+    results.dataset.shown = query;
+  }
+
+  if (form) {
+    form.addEventListener("submit", (event) => { event.preventDefault(); show(wanted()); });
+    form.addEventListener("change", () => show(wanted()));
+    one("#q").addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(() => show(wanted()), 250);
+    });
+  }
+
+  function row(step) {
+    const rows = all("a.row");
+    if (!rows.length) return;
+    const at = rows.indexOf(document.activeElement);
+    const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))];
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  }
+
+  // --- decisions ------------------------------------------------------------------------------------------------
+  const deciding = one("#deciding"), detail = one("main.detail");
+  let pending = null;
+
+  function chosen() {
+    if (detail) return detail.dataset.id;
+    const focused = document.activeElement;
+    return focused && focused.matches("a.row") ? focused.dataset.id : null;
+  }
+
+  function ask(decision) {
+    const id = chosen();
+    if (!id) { say("Choose a row first: j and k go through the list."); return; }
+    pending = { id, decision, from: document.activeElement };
+    one("#deciding-title").textContent = `${decision === "accept" ? "Accept" : "Reject"} ${id}`;
+    one("#decide").textContent = decision === "accept" ? "Accept" : "Reject";
+    one("#note").value = "";
+    deciding.showModal();
+    one("#note").focus();
+  }
+
+  async function decide(id, decision, note) {
+    const answer = await send("/review", { id, decision, note }).catch(() => null);
+    if (!answer || !answer.ok) {
+      say(answer ? `Not kept: ${(await answer.text()).replace(/<[^>]*>/g, " ").trim().slice(0, 300)}` : "Not kept: the server does not answer.");
+      return;
+    }
+    const told = await answer.json();
+    if (detail) {
+      one("#review").innerHTML = told.html;
+    } else {
+      const link = all("a.row").find((candidate) => candidate.dataset.id === id);
+      if (link) {
+        all(".review", link).forEach((mark) => mark.remove());
+        if (told.decision) {
+          const mark = document.createElement("span");
+          mark.className = `review ${told.decision}`;
+          mark.textContent = `${told.decision}ed by hand`;
+          one(".labels", link).append(mark);
+        }
+      }
+    }
+    one("#decided").textContent = told.decided;
+    say(decision === "undo" ? `Undone: ${id}` : `${decision}ed: ${id}`);
+  }
+
+  one("form", deciding).addEventListener("submit", (event) => {
+    event.preventDefault();
+    deciding.close();
+    decide(pending.id, pending.decision, one("#note").value);
+  });
+  one("#note").addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); one("form", deciding).requestSubmit(); }
+  });
+  deciding.addEventListener("close", () => { if (pending && pending.from) pending.from.focus(); });
+
+  // --- re-runs and attempts -------------------------------------------------------------------------------------
+  async function rerun(button) {
+    const place = one(".rerun-result", button.closest("section, article"));
+    button.disabled = true;
+    place.textContent = "running …";
+    const answer = await send("/rerun", { id: detail.dataset.id, attempt: button.dataset.attempt }).catch(() => null);
+    button.disabled = false;
+    if (answer) place.innerHTML = await answer.text();
+    else place.textContent = "The server does not answer.";
+  }
+
+  function attempt(step) {
+    const attempts = all(".attempt");
+    if (!attempts.length) return;
+    const at = attempts.findIndex((candidate) => candidate.contains(document.activeElement));
+    const next = attempts[at < 0 ? 0 : Math.min(attempts.length - 1, Math.max(0, at + step))];
+    next.focus();
+    next.scrollIntoView({ block: "nearest", inline: "start" });
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-act]");
+    if (!button) return;
+    const act = button.dataset.act;
+    if (act === "help") one("#help").showModal();
+    else if (act === "cancel") deciding.close();
+    else if (act === "undo") { const id = chosen(); if (id) decide(id, "undo", ""); }
+    else if (act === "rerun") rerun(button);
+    else ask(act);
+  });
+
+  const keys = {
+    "/": () => { if (one("#q")) { one("#q").focus(); one("#q").select(); } else location.href = "/"; },
+    j: () => { if (!detail) row(1); else if (detail.dataset.following) location.href = detail.dataset.following; },
+    k: () => { if (!detail) row(-1); else history.back(); },
+    a: () => ask("accept"),
+    x: () => ask("reject"),
+    u: () => { const id = chosen(); if (id) decide(id, "undo", ""); else say("Choose a row first: j and k go through the list."); },
+    "[": () => attempt(-1),
+    "]": () => attempt(1),
+    "?": () => one("#help").showModal(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
+    if (event.target.matches("input:not([type=checkbox]), select, textarea")) {
+      if (event.key === "Escape") { event.target.blur(); event.preventDefault(); }
+      return;
+    }
+    const act = keys[event.key];
+    if (act) { event.preventDefault(); act(); }
+  });
+
+  // --- the run --------------------------------------------------------------------------------------------------
+  const live = one("#live");
+  const count = (value) => value.toLocaleString("en");
+  let version = null, timer = 0;
+
+  function cell(text, name) {
+    const made = document.createElement("td");
+    made.textContent = text;
+    if (name) made.className = name;
+    return made;
+  }
+
+  function stage(state) {
+    const line = document.createElement("tr"), head = document.createElement("th"), bar = document.createElement("td");
+    head.scope = "row";
+    head.textContent = state.stage;
+    const of = state.planned === null ? "" : ` of ${state.at_most ? "at most " : ""}${count(state.planned)}`;
+    if (state.planned) {
+      const drawn = document.createElement("progress");
+      drawn.max = state.planned;
+      drawn.value = state.done;
+      drawn.setAttribute("aria-label", `${state.stage}: ${state.done}${of} shards`);
+      bar.append(drawn);
+    }
+    line.append(head, cell(`${count(state.done)}${of}${state.finished ? ", finished" : ""}`), bar);
+    for (const name of ["rows_in", "rows_out", "rejected"]) line.append(cell(count(state[name]), "number"));
+    return line;
+  }
+
+  function reject(told) {
+    const line = document.createElement("tr"), head = document.createElement("th"), link = document.createElement("a");
+    head.scope = "row";
+    link.href = `/row?${new URLSearchParams({ id: told.owner })}`;
+    link.textContent = told.id;
+    head.append(link);
+    line.append(head, cell(told.stage), cell(told.reason.replaceAll("_", " ")), cell(told.evidence.slice(0, 300), "evidence"));
+    return line;
+  }
+
+  function draw(state) {
+    const going = state.stages.filter((one_) => !one_.finished).map((one_) => `${one_.stage} ${count(one_.done)}${one_.planned === null ? "" : ` of ${count(one_.planned)}`}`);
+    const doing = state.ended ? "has ended" : going.length ? going.join(", ") : state.stages.length ? "between stages" : "nothing is finished yet";
+    const rate = state.per_min === null || state.ended ? "" : ` · ${count(Math.round(state.per_min))} answers/min`;
+    const usd = state.usd === null ? "cost unknown" : `$${state.usd.toFixed(state.usd < 1 ? 4 : 2)}`;
+    one("#live-line").textContent = `${doing} · ${count(state.released)} of ${count(state.rows)} rows released${rate} · ${usd}`;
+    one("#live-cost").textContent = `${count(state.answers)} answers paid for, ${count(state.cached)} from disk, ${count(state.tokens)} tokens, ${usd}`;
+    one("#live-stages").replaceChildren(...state.stages.map(stage));
+    const errors = Object.entries(state.errors).map(([kind, number]) => `${kind.replaceAll("_", " ")} ${count(number)}`);
+    one("#live-errors").textContent = errors.join(", ") || "none";
+    one("#live-rejects").replaceChildren(...state.newest.map(reject));
+    live.dataset.looked = String(Number(live.dataset.looked || 0) + 1);
+    const focused = document.activeElement && document.activeElement.matches("a.row");
+    if (version !== null && version !== state.version && !focused) show(wanted(), true);
+    version = state.version;
+  }
+
+  async function look() {
+    clearTimeout(timer);
+    if (document.hidden) return;
+    const answer = await fetch("/live.json").catch(() => null);
+    if (answer && answer.ok) draw(await answer.json());
+    else one("#live-line").textContent = "the server does not answer: start kodforge browse again, and open its new address";
+    timer = setTimeout(look, 2000);
+  }
+
+  if (live) {
+    look();
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
+  }
+  document.documentElement.dataset.ready = "yes";
+})();

@@ -1,0 +1,212 @@
+"""The tables that rows are looked up in: what is read of each stage, and how a row's fate follows from all of them.
+
+A stage is read a few shards at a time into small tables; only of verified questions, of retold rows and of questions
+that have become neither the texts are kept. ``rows`` is made anew of all of them whenever a shard has changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tasks.run import StageName
+
+FATES = ("train", "use_with_caution", "evaluation", "rejected", "under way")
+"""What became of a row: the split that it is released in, or none."""
+SETTLING = (
+    StageName.SEEDS,
+    StageName.PROMPTS,
+    StageName.QUESTIONS,
+    StageName.TRIPLETS,
+    StageName.CURATED,
+    StageName.SELECTED,
+    StageName.CONVERSIONS,
+    StageName.RETOLD,
+    StageName.CONVERTED,
+)
+"""Stages whose reject is the end of a row; those of the others are tries of it, or leave it out of a set."""
+UNNAMED = (StageName.SEEDS, StageName.PROMPTS)
+"""Stages whose ids are not yet those of rows, and may hold any character."""
+SCHEMA = """
+CREATE TABLE meta (name VARCHAR, value VARCHAR);
+CREATE TABLE receipts (
+    stage VARCHAR, shard VARCHAR, content VARCHAR, stamp VARCHAR, written DOUBLE, rows_in BIGINT, rows_out BIGINT,
+    rejected BIGINT, reasons MAP(VARCHAR, BIGINT));
+CREATE TABLE questions (shard VARCHAR, id VARCHAR, subset VARCHAR);
+CREATE TABLE attempts (shard VARCHAR, id VARCHAR, attempt INTEGER);
+CREATE TABLE verdicts (shard VARCHAR, id VARCHAR, attempt INTEGER, verdict VARCHAR);
+CREATE TABLE verified (
+    stage VARCHAR, shard VARCHAR, id VARCHAR, origin VARCHAR, subset VARCHAR, style VARCHAR, difficulty VARCHAR,
+    pass_rate DOUBLE, branch DOUBLE, mutation DOUBLE, tests INTEGER, tier VARCHAR, licence VARCHAR, quality VARCHAR,
+    doubts VARCHAR[]);
+CREATE TABLE kept (
+    stage VARCHAR, shard VARCHAR, id VARCHAR, split VARCHAR, why VARCHAR, topic VARCHAR, duplicates INTEGER);
+CREATE TABLE placings (shard VARCHAR, id VARCHAR, split VARCHAR);
+CREATE TABLE rejects (
+    stage VARCHAR, shard VARCHAR, written DOUBLE, id VARCHAR, owner VARCHAR, subset VARCHAR, reason VARCHAR,
+    evidence VARCHAR);
+CREATE SEQUENCE numbers;
+CREATE TABLE texts (stage VARCHAR, shard VARCHAR, n INTEGER, id VARCHAR, title VARCHAR, body VARCHAR);
+CREATE TABLE words (word VARCHAR, h UBIGINT);
+CREATE TABLE postings (h UBIGINT, n INTEGER);
+"""
+
+_VERIFIED = """
+INSERT INTO verified SELECT '{stage}', shard, question_id, coalesce(nullif(lineage.converted_from, ''), question_id),
+    subset, style, gpt_difficulty, gpt_pass_percentage, branch_coverage, mutation_score, len(lineage.tests_passed),
+    lineage.integrity_tier, licence,
+    CASE WHEN len(list_filter(quality, lambda one: one.outcome IN ('caution', 'rejected'))) > 0 THEN 'in doubt'
+         WHEN len(list_filter(quality, lambda one: one.outcome = 'met')) > 0 THEN 'all checks met'
+         ELSE 'not measured' END,
+    list_transform(list_filter(quality, lambda one: one.outcome IN ('caution', 'rejected')), lambda one: one.check)
+FROM part
+"""
+_KEPT = """
+INSERT INTO kept SELECT '{stage}', shard, question_id, split, filter_reason, labels.topics[1], len(duplicates) FROM part
+"""
+_TEXTS = """
+INSERT INTO fresh
+SELECT '{stage}', shard, nextval('numbers'), question_id, left(question, 200), lower({body}) FROM part
+"""
+_OF_VERIFIED = [
+    *("question_id", "subset", "style", "gpt_difficulty", "gpt_pass_percentage", "branch_coverage"),
+    *("mutation_score", "lineage", "licence", "quality", "question", "solution", "test"),
+]
+_OF_KEPT = ["question_id", "split", "filter_reason", "labels", "duplicates"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of a stage.
+
+    Attributes:
+        columns: of its shards.
+        statements: over the shards as a view ``part``, whose column ``shard`` names the shard of each row.
+        tables: what is filled, to be emptied of a shard before it is read again.
+        has_texts: whether texts are among it.
+    """
+
+    columns: tuple[str, ...] = ()
+    statements: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    has_texts: bool = False
+
+
+def _made(columns: list[str], *statements: str, tables: tuple[str, ...], has_texts: bool = False) -> Reading:
+    return Reading(tuple(columns), statements, tables, has_texts)
+
+
+def _verified_texts(stage: StageName) -> str:
+    return _TEXTS.format(stage=stage.value, body="question || chr(10) || solution || chr(10) || test")
+
+
+READINGS: dict[StageName, Reading] = {
+    **dict.fromkeys(StageName, Reading()),
+    StageName.TRIPLETS: _made(
+        _OF_VERIFIED,
+        _VERIFIED.format(stage="triplets"),
+        _verified_texts(StageName.TRIPLETS),
+        tables=("verified", "texts"),
+        has_texts=True,
+    ),
+    StageName.CONVERTED: _made(
+        [*_OF_VERIFIED, *_OF_KEPT[1:]],
+        _VERIFIED.format(stage="converted"),
+        _KEPT.format(stage="converted"),
+        _verified_texts(StageName.CONVERTED),
+        tables=("verified", "kept", "texts"),
+        has_texts=True,
+    ),
+    StageName.QUESTIONS: _made(
+        ["question_id", "subset"],
+        "INSERT INTO questions SELECT shard, question_id, subset FROM part",
+        tables=("questions", "texts"),
+    ),
+    StageName.ATTEMPTS: _made(
+        ["question_id", "attempt"],
+        "INSERT INTO attempts SELECT shard, question_id, attempt FROM part",
+        tables=("attempts",),
+    ),
+    StageName.VERDICTS: _made(
+        ["question_id", "attempt", "pair.verdict"],
+        "INSERT INTO verdicts SELECT shard, question_id, attempt, verdict FROM part",
+        tables=("verdicts",),
+    ),
+    **{
+        stage: _made(_OF_KEPT, _KEPT.format(stage=stage.value), tables=("kept",))
+        for stage in (StageName.CURATED, StageName.SELECTED)
+    },
+    StageName.PLACINGS: _made(
+        ["question_id", "split"],
+        "INSERT INTO placings SELECT shard, question_id, split FROM part",
+        tables=("placings",),
+    ),
+}
+"""By stage; of those that are not named here receipts and rejects alone."""
+BY_STAGE = ("verified", "kept", "texts")
+"""Tables that hold the shards of several stages."""
+
+LATE_TEXTS = _TEXTS.format(stage="questions", body="question")
+"""Of questions that nothing else has the text of."""
+
+REJECTS = """
+INSERT INTO rejects
+SELECT '{stage}', shard, written, id, {owner}, subset, reason, left(evidence, 2000) FROM part
+"""
+
+# A row is what has an id of its own: a question, a question in another style, or what became no question. What is kept
+# at the last stage is released; what was rejected at a settling stage is not; anything else is under way.
+ROWS = r"""
+CREATE OR REPLACE TABLE rows AS
+WITH
+    gone AS (
+        SELECT id, min_by(stage, place) AS stage, min_by(reason, place) AS reason, min_by(evidence, place) AS evidence,
+            any_value(subset) AS subset
+        FROM (SELECT *, list_position($settling, stage) AS place FROM rejects) WHERE place IS NOT NULL GROUP BY id),
+    done AS (SELECT * FROM kept WHERE stage IN ($last, 'converted')),
+    passed AS (
+        SELECT id, mode(verdict) AS verdict FROM (
+            SELECT id, verdict FROM verdicts
+            QUALIFY dense_rank() OVER (PARTITION BY id ORDER BY verdict = 'passed' DESC) = 1) GROUP BY id),
+    named AS (
+        SELECT id, any_value(subset) AS subset FROM (
+            SELECT id, subset FROM questions UNION ALL SELECT id, subset FROM verified WHERE stage = 'converted'
+            UNION ALL SELECT id, subset FROM gone) GROUP BY id),
+    best AS (SELECT * FROM verified QUALIFY row_number() OVER (PARTITION BY id ORDER BY stage) = 1),
+    told AS (
+        SELECT id, n, title FROM texts
+        QUALIFY row_number() OVER (PARTITION BY id ORDER BY stage = 'questions', n DESC) = 1),
+    parts AS (
+        SELECT id, min(shard) AS shard FROM (
+            SELECT id, shard FROM questions UNION ALL SELECT id, shard FROM rejects WHERE stage = 'questions')
+        GROUP BY id)
+SELECT
+    named.id AS id, named.subset AS subset,
+    coalesce(best.style, CASE WHEN gone.stage IN ('seeds', 'prompts') THEN ''
+        WHEN named.id LIKE '%\_C' ESCAPE '\' THEN 'complete'
+        WHEN named.id LIKE '%\_O' ESCAPE '\' THEN 'online_judge' ELSE 'instruct' END) AS style,
+    CASE WHEN done.id IS NOT NULL AND placings.split = 'evaluation' THEN 'evaluation'
+         WHEN done.id IS NOT NULL THEN done.split
+         WHEN gone.id IS NOT NULL THEN 'rejected' ELSE 'under way' END AS fate,
+    CASE WHEN done.id IS NOT NULL THEN 'released'
+         WHEN gone.id IS NOT NULL THEN gone.stage
+         WHEN best.id IS NOT NULL THEN 'curated'
+         WHEN passed.id IS NOT NULL THEN 'verdicts' ELSE 'attempts' END AS stage,
+    CASE WHEN done.id IS NULL THEN coalesce(gone.reason, '') ELSE '' END AS reason,
+    CASE WHEN best.id IS NOT NULL THEN 'passed' ELSE coalesce(passed.verdict, '') END AS verdict,
+    coalesce(best.difficulty, '') AS difficulty, coalesce(best.quality, '') AS quality,
+    coalesce(best.doubts, []) AS doubts, best.pass_rate AS pass_rate, best.branch AS branch, best.mutation AS mutation,
+    coalesce(best.tests, 0) AS tests, coalesce(best.tier, '') AS tier, coalesce(best.licence, '') AS licence,
+    coalesce(done.topic, '') AS topic, coalesce(done.duplicates, 0) AS duplicates,
+    left(CASE WHEN done.id IS NOT NULL THEN done.why ELSE coalesce(gone.evidence, '') END, 200) AS why,
+    coalesce(told.title, '') AS title, coalesce(told.n, 0) AS n,
+    coalesce(best.origin, named.id) AS origin, coalesce(parts.shard, '') AS shard
+FROM named
+LEFT JOIN done ON done.id = named.id
+LEFT JOIN gone ON gone.id = named.id
+LEFT JOIN best ON best.id = named.id
+LEFT JOIN passed ON passed.id = named.id
+LEFT JOIN placings ON placings.id = coalesce(best.origin, named.id)
+LEFT JOIN told ON told.id = named.id
+LEFT JOIN parts ON parts.id = coalesce(best.origin, named.id)
+ORDER BY id
+"""

@@ -1,0 +1,64 @@
+"""Decisions by hand that changed nothing: of rows that are not there, or that nobody can bring back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.arrow import values
+from tasks.reviews import Decision, ids_of, read_reviews
+from tasks.run import Run, StageName
+
+_STAGES = (
+    StageName.PROMPTS,
+    StageName.QUESTIONS,
+    StageName.TRIPLETS,
+    StageName.CURATED,
+    StageName.CONVERSIONS,
+    StageName.RETOLD,
+    StageName.CONVERTED,
+)
+"""Where a row of a run may be, or may have left."""
+
+
+def tell_reviews(run: Run, say: Callable[..., None]) -> None:
+    """Say which decisions of ``curation.review`` have no effect, and why; with no review nothing is read.
+
+    Args:
+        say: takes a message and what is put into it, as the methods of a logger do.
+    """
+    reviews = read_reviews(run.config)
+    if not reviews:
+        return
+    wanted, accepted = set(reviews), ids_of(reviews, Decision.ACCEPT)
+    unknown = set(wanted)
+    for stage, row, reason in _rejected(run, wanted):
+        unknown.discard(row)
+        if row in accepted:
+            say("review: %s cannot be accepted, as it was rejected at %s: %s", row, stage.value, reason)
+    # What a row becomes in another style may only be known later.
+    origins = {row: row[:-1] + "I" if row.endswith(("_C", "_O")) else row for row in unknown}
+    present = _present(run, set(origins.values()))
+    for row in sorted(row for row, origin in origins.items() if origin not in present):
+        say("review: run %s has no row %s, so that the decision on it has no effect", run.config.run, row)
+
+
+def _rejected(run: Run, wanted: set[str]) -> Iterator[tuple[StageName, str, str]]:
+    value_set = pa.array(sorted(wanted), pa.string())
+    for stage in _STAGES:
+        for receipt in run.receipts(stage) if run.stage(stage).manifest() else ():
+            if receipt.rejected:
+                table = run.stage(stage).rejected(receipt, ["id", "reason"])
+                found = table.filter(pc.is_in(table["id"], value_set=value_set))
+                yield from ((stage, *one) for one in zip(values(found, "id"), values(found, "reason"), strict=True))
+
+
+def _present(run: Run, wanted: set[str]) -> set[str]:
+    """Those of some ids that are questions of the run."""
+    stage, found = run.stage(StageName.QUESTIONS), set[str]()
+    for receipt in run.receipts(StageName.QUESTIONS) if stage.manifest() else ():
+        if len(found) < len(wanted):
+            found |= wanted.intersection(values(stage.table(receipt, ["question_id"]), "question_id"))
+    return found

@@ -1,0 +1,207 @@
+"""The page of a row, decisions by hand, re-runs in a real box, and the run's progress, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+from bs4 import BeautifulSoup
+
+from tasks.artifacts import Outcome
+from tasks.browsing.live import Live
+from tasks.errors import BadInput
+from tasks.models import Audit, DuplicateDecision, Mutant, Mutation, Reject, RejectReason
+from tasks.reviews import read_reviews
+from tasks.run import StageName
+from tasks.settings import Backend
+from tasks.teachers.cache import Use, open_cache
+from tests.browsing.serving import Served, hostile_rows, served
+from tests.conftest import sandbox_settings
+from tests.kpis.runs import ALL, finished, write
+from tests.reporting.runs import HOSTILE
+
+FIRST, SECOND, TWIN, FAILED = ALL
+USE = Use("", "attempts", "k", "Docs", "m", 100, 20, 0.5, 1, 0)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder = tmp_path_factory.mktemp("site")
+    box = sandbox_settings(Backend.BUBBLEWRAP).model_dump()
+    run = finished(folder / "store", answers={FIRST: [True, False]}, sandbox=box)
+    mutant = Mutant(line=2, operator="number", before="2 * x", after="3 * x")
+    mutation = Mutation(made=9, run=4, killed=2, timed_out=1, survivors=[mutant])
+    audit = Audit(attempt_id=f"{FIRST}/1", question_id=FIRST, attempt=1, mutation=mutation, sandbox_s=0)
+    write(run, StageName.AUDITS, [audit])
+    told = {"subset": "Docs", "representative_subset": "Docs", "similarity": 0.9, "cluster_size": 2, "contaminated": []}
+    write(
+        run,
+        StageName.DUPLICATES,
+        [
+            DuplicateDecision(question_id=FIRST, representative=FIRST, kind="", duplicates=[TWIN], **told),
+            DuplicateDecision(question_id=TWIN, representative=FIRST, kind="near", duplicates=[], **told),
+        ],
+    )
+    with served(run, folder) as made:
+        yield made
+
+
+@pytest.fixture
+def client(site: Served) -> Iterator[httpx.Client]:
+    with site.client() as made:
+        yield made
+
+
+def test_a_row_has_its_attempts_seeds_checks_mutants_answers_and_duplicates(client):
+    page = client.get(f"/row?id={FIRST}").text
+    assert "Attempt 1" in page and "because passed" in page
+    assert "pandas 3.0" in page and "BSD-3-Clause" in page
+    assert "1 survived" in page and "3 * x" in page
+    assert "not passed" in page and "test_three failed: assert 3 == 6" in page
+    assert f'href="/row?id={TWIN}"' in page and "stands for 1 more" in page
+    assert "near duplicate, 0.90 alike" in client.get(f"/row?id={TWIN}").text
+
+
+def test_programs_are_shown_to_the_letter_but_for_keys_that_are_known(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOME_API_KEY", "k3y-of-this-process")
+    program = "def f(tokens):\n    token = tokens[0]['password']\n    return token, 'k3y-of-this-process'\n"
+    run = finished(tmp_path / "store", rows={FIRST: {"solution": program}})
+    with served(run, tmp_path) as site, site.client() as client:
+        page = BeautifulSoup(client.get(f"/row?id={FIRST}").text, "html.parser")
+        shown = page.select_one(".pair pre")
+        assert shown is not None
+        assert shown.get_text() == program.replace("k3y-of-this-process", "***")
+
+
+def test_a_rejected_row_says_where_and_why(client):
+    page = BeautifulSoup(client.get(f"/row?id={FAILED}").text, "html.parser").get_text()
+    assert "Rejected at triplets: failed" in page and "return x" in page
+
+
+def test_the_next_row_is_that_of_the_list_it_came_from(client):
+    page = client.get(f"/row?id={FIRST}&subset=Docs&fate=train").text
+    assert f"/row?id={SECOND}&amp;fate=train&amp;subset=Docs" in page
+    assert 'id="following"' not in client.get(f"/row?id={SECOND}&subset=Docs&fate=train").text
+
+
+def decide(client: httpx.Client, site: Served, row: str, decision: str, note: str = "") -> dict:
+    answer = client.post("/review", json={"id": row, "decision": decision, "note": note}, headers=site.writes)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_decisions_are_a_file_that_curation_reads(site, client):
+    decide(client, site, FIRST, "reject", " not clear\nenough ")
+    decide(client, site, TWIN, "accept")
+    decide(client, site, FIRST, "accept", "it is")
+    config = site.desk.run.config
+    curation = config.curation.model_copy(update={"review": site.desk.reviews.place})
+    read = read_reviews(config.model_copy(update={"curation": curation}))
+    assert {name: (one.decision.value, one.note, one.reviewer) for name, one in read.items()} == {
+        FIRST: ("accept", "it is", "ada"),
+        TWIN: ("accept", "", "ada"),
+    }
+    lines = [json.loads(line) for line in client.get("/review.jsonl").text.splitlines()]
+    assert [line["question_id"] for line in lines] == [FIRST, TWIN, FIRST]
+    assert all(line["at"] for line in lines)
+    assert "accepted by hand" in client.get(f"/row?id={FIRST}").text
+    assert decide(client, site, FIRST, "undo")["decision"] == "reject"
+    assert decide(client, site, FIRST, "undo")["decision"] == ""
+    assert decide(client, site, FIRST, "undo")["decision"] == ""
+    assert [json.loads(line)["question_id"] for line in client.get("/review.jsonl").text.splitlines()] == [TWIN]
+
+
+def test_lines_that_somebody_added_meanwhile_stay(site, client):
+    store, name = site.desk.run.store, site.desk.run.config.run
+    added = json.dumps({"question_id": SECOND, "decision": "reject", "note": "by another"}) + "\n"
+    store.write((store.find(name, "review.jsonl") or b"") + added.encode(), name, "review.jsonl")
+    decide(client, site, TWIN, "reject")
+    assert "by another" in client.get("/review.jsonl").text
+
+
+def test_a_file_with_a_wrong_line_is_told_at_the_start(tmp_path):
+    run = finished(tmp_path / "store")
+    run.store.write(b"{}\n", "r", "review.jsonl")
+    with pytest.raises(BadInput, match="line 1"), served(run, tmp_path):
+        pass
+
+
+def test_a_row_and_its_attempts_are_run_again_in_the_sandbox(site, client):
+    def run(row: str, attempt: str = "") -> httpx.Response:
+        return client.post("/rerun", json={"id": row, "attempt": attempt}, headers=site.writes)
+
+    with ThreadPoolExecutor(2) as threads:
+        good, bad = threads.map(lambda one: run(*one), [(FIRST,), (FAILED, f"{FAILED}/1")])
+    assert '<strong class="outcome passed">' in good.text and "bubblewrap" in good.text
+    assert "test_one" in good.text and "test_three" in good.text
+    assert '<strong class="outcome failed">' in bad.text and "assert" in bad.text
+    assert run(FAILED).status_code == 404
+    assert run(FIRST, f"{FAILED}/1").status_code == 404
+    assert run("nowhere").status_code == 404
+
+
+def test_hostile_texts_are_text_on_every_page(tmp_path):
+    with served(hostile_rows(tmp_path / "store"), tmp_path) as site, site.client() as client:
+        pages = [client.get(path, params=params) for path, params in [
+            ("/", {}), ("/rows", {"q": HOSTILE}), ("/row", {"id": HOSTILE}), ("/", {"subset": HOSTILE}),
+            *(("/row", {"id": name}) for name in ALL),
+        ]]  # fmt: skip
+        assert [page.status_code for page in pages] == [200] * len(pages)
+        for page in pages:
+            assert "<script>alert" not in page.text and "<img" not in page.text
+            assert page.text.count("<script") == ("</html>" in page.text)
+        assert decide(client, site, HOSTILE, "reject", HOSTILE)["html"].count("<") == 2
+        assert "&lt;script&gt;alert(1)" in client.get("/row", params={"id": HOSTILE}).text
+
+
+def test_progress_is_that_of_the_receipts_before_and_after_the_first_shard(tmp_path):
+    empty = finished(tmp_path / "store", questions=(), solved=(), released=())
+    with served(empty, tmp_path) as site, site.client() as client:
+        state = client.get("/live.json").json()
+        assert state["rows"] == state["released"] == 0 and state["newest"] == [] and state["answers"] == 0
+        late = [Reject(id=f"{FIRST}/1", subset="Docs", reason=RejectReason.TEACHER_FAILED, evidence="HTTP 500")]
+        outcome = Outcome(1, [], late)
+        from tasks.models import Attempt
+
+        empty.store.remove("r", "attempts", "manifest.json")
+        empty.stage(StageName.ATTEMPTS).run_shard("part-00000-try-01", Attempt, ["k"], lambda: outcome)
+        site.desk.index._again = 0
+        state = client.get("/live.json").json()
+        attempts = {one["stage"]: one for one in state["stages"]}["attempts"]
+        assert (attempts["done"], attempts["rejected"], attempts["finished"]) == (1, 1, False)
+        assert state["errors"] == {"teacher_failed": 1}
+        (newest,) = state["newest"]
+        assert (newest["id"], newest["owner"], newest["evidence"]) == (f"{FIRST}/1", FIRST, "HTTP 500")
+
+
+def test_progress_tells_what_teachers_cost_and_how_fast_they_answer(tmp_path):
+    run = finished(tmp_path / "store")
+    cache = open_cache(run.cache_path)
+    now = [0.0]
+    live = Live(run, lambda: now[0])
+    with served(run, tmp_path) as site, site.desk.index.cursor() as cursor:
+        cache.record([], [Use(run.account, *vars_of(USE, key="a"))])
+        first = live.look(cursor, 1)
+        assert (first.answers, first.tokens, first.usd, first.per_min) == (1, 120, 0.5, None)
+        cache.record([], [Use(run.account, *vars_of(USE, key=f"b{n}")) for n in range(10)])
+        now[0] = 30.0
+        assert live.look(cursor, 1).per_min == 20
+        cache.record(
+            [],
+            [
+                Use(run.account, *vars_of(USE, key="c", usd=None, paid=0)),
+                Use(run.account, *vars_of(USE, key="d", usd=None)),
+            ],
+        )
+        now[0] = 60.0
+        last = live.look(cursor, 1)
+        assert (last.answers, last.cached, last.usd) == (12, 1, None)
+
+
+def vars_of(use: Use, **changes: object) -> list[object]:
+    from dataclasses import replace
+
+    return list(vars(replace(use, **changes)).values())[1:]
