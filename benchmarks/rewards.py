@@ -34,7 +34,8 @@ from tasks.execution.stubs import stub
 from tasks.models import Pair, Verdict
 from tasks.rewards import RewardClient, Rewarder, RewardSettings
 from tasks.rewards.rewards import Rewards
-from tasks.rewards.server import Serving, listening, rewards_app, uvicorn_server
+from tasks.rewards.server import Serving, reward_socket, rewards_app
+from tasks.serving import uvicorn_server
 from tasks.settings import Sandbox, TierChoice
 
 BLOCK, SIZES, CALLERS, TIMEOUT_S = 128, (1, 16, 128), 8, 10
@@ -167,8 +168,8 @@ def _by_verl(answer: Answer) -> bool:
 @contextlib.contextmanager
 def _served(rewarder: Rewarder) -> Iterator[str]:
     serving = Serving(port=0)
-    with listening(serving, None) as listener:
-        server = uvicorn_server(rewards_app(rewarder, serving), serving)
+    with reward_socket(serving, None) as listener:
+        server = uvicorn_server(rewards_app(rewarder, serving), serving.grace_s)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         while not server.started:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
-import signal
 from pathlib import Path
 
 from rich.console import Console
 
+from tasks import serving
 from tasks.browsing.index import Index
 from tasks.browsing.reviews import ReviewFile
-from tasks.browsing.server import HOST, Desk, browser_app, listening, uvicorn_server
+from tasks.browsing.server import GRACE_S, HOST, Desk, browser_app, browser_socket
 from tasks.errors import BadInput
 from tasks.run import Run
 from tasks.settings import BuildConfig
@@ -34,7 +34,7 @@ def serve(config: BuildConfig, port: int, reviewer: str, console: Console) -> No
             f"options that it is made with; one that has just been started is there once its first stage has begun"
         )
     reviews = ReviewFile(run, reviewer or _user())
-    with listening(port) as listener, console.status("reading the run …") as status:
+    with browser_socket(port) as listener, console.status("reading the run …") as status:
         index = Index(run, index_folder(), status.update)
         desk = Desk(run, index, reviews)
         try:
@@ -45,11 +45,7 @@ def serve(config: BuildConfig, port: int, reviewer: str, console: Console) -> No
                 f"http://{HOST}:{port}/?token={desk.tokens.opening}", highlight=False, soft_wrap=True, markup=False
             )
             console.print("Whoever has this address can read the run and decide on rows. Ctrl-C stops it.")
-            server = uvicorn_server(browser_app(desk, port))
-            # uvicorn raises the signal that ended it once more; to have been asked to stop is no failure.
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda *_: None)
-            server.run(sockets=[listener])
+            serving.serve(browser_app(desk, port), listener, GRACE_S)
         finally:
             desk.close()
     console.print("stopped")

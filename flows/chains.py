@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from prefect.exceptions import Pause
 from prefect.futures import PrefectFuture, as_completed
@@ -21,11 +21,7 @@ Chain = Generator[PrefectFuture[T], T, None]
 
 
 class ShardsFailed(KodforgeError):
-    """Some shards failed for good; all others are finished and stay.
-
-    Args:
-        causes: an error for each.
-    """
+    """Some shards failed for good; all others are finished and stay."""
 
     def __init__(self, message: str, causes: Sequence[Exception] = ()) -> None:
         super().__init__(message)
@@ -97,10 +93,17 @@ def run_chains(
         get_run_logger().warning("%s", STOPPED)
         raise
     if causes:
-        if isinstance(causes[0], KodforgeError) and (len(causes) == len(chains) or isinstance(causes[0], StoreFull)):
-            raise causes[0]
-        raise shards_failed(causes, len(chains)) from causes[0]
+        _fail(causes, len(chains))
     return [receipt for group in receipts for receipt in group]
+
+
+def _fail(causes: Sequence[Exception], shards: int) -> NoReturn:
+    """Raise the first cause itself where no shard could be done, or the disk is full; else that some failed."""
+    first = causes[0]
+    if isinstance(first, KodforgeError) and (len(causes) == shards or isinstance(first, StoreFull)):
+        first.causes = causes
+        raise first
+    raise shards_failed(causes, shards) from first
 
 
 def shards_failed(causes: Sequence[Exception], shards: int) -> ShardsFailed:

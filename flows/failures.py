@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tasks.errors import KodforgeError
 from tasks.redaction import cause
 from tasks.shards import failed_in
 
@@ -21,6 +21,6 @@ def failures_of(error: BaseException | None) -> list[Failure]:
     """The failed task runs behind the error of a flow run, as far as it knows them."""
     if error is None:
         return []
-    several: Iterable[BaseException] = getattr(error, "causes", ())
+    several = error.causes if isinstance(error, KodforgeError) else ()
     found = [Failure(failed_in(one), cause(one)) for one in several]
     return found or ([Failure(failed_in(error), cause(error))] if failed_in(error) else [])

@@ -92,8 +92,9 @@ def tag_run(flow_name: str) -> None:
     if context is None or context.flow_run is None:
         return
     with harmless("the flow run could not be tagged"), get_client(sync_client=True) as client:
-        wanted = {*context.flow_run.tags, PROJECT, f"flow:{flow_name}", *_tags_of(context.flow_run)}
-        client.update_flow_run(context.flow_run.id, tags=sorted(wanted))
+        wanted = sorted({*context.flow_run.tags, PROJECT, f"flow:{flow_name}", *_tags_of(context.flow_run)})
+        client.update_flow_run(context.flow_run.id, tags=wanted)
+        context.flow_run.tags = wanted  # which the events of its task runs tell, too
 
 
 def _tags_of(run: FlowRun) -> Iterator[str]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 from typing import Any
 
 from pydantic import ValidationError
 from rich.console import Console
 
 from flows.options import describe
+from tasks import serving
 from tasks.errors import BadInput
 from tasks.rewards.rewarder import Rewarder
-from tasks.rewards.server import RewardService, listening, rewards_app, uvicorn_server
+from tasks.rewards.server import RewardService, reward_socket, rewards_app
 
 
 def serve(values: dict[str, Any], key_env: str, console: Console) -> None:
@@ -33,7 +33,7 @@ def serve(values: dict[str, Any], key_env: str, console: Console) -> None:
     key = os.environ.get(key_env)
     if key is not None and not (key.isascii() and key.isprintable() and key.strip()):
         raise BadInput(f"the key in {key_env} is empty, or has characters that no HTTP header can have")
-    with listening(settings.serving, key) as listener, Rewarder(settings) as rewarder:
+    with reward_socket(settings.serving, key) as listener, Rewarder(settings) as rewarder:
         rewarder.check_sandbox()
         host, port = listener.getsockname()[:2]
         console.print(
@@ -42,9 +42,5 @@ def serve(values: dict[str, Any], key_env: str, console: Console) -> None:
             highlight=False,
             soft_wrap=True,
         )
-        server = uvicorn_server(rewards_app(rewarder, settings.serving, key), settings.serving)
-        # uvicorn raises the signal that ended it once more; to have been asked to stop is no failure.
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: None)
-        server.run(sockets=[listener])
+        serving.serve(rewards_app(rewarder, settings.serving, key), listener, settings.serving.grace_s)
     console.print("stopped")

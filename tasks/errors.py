@@ -1,8 +1,16 @@
 """Errors that users see. Each says what is wrong, the value received, and what to do."""
 
+from collections.abc import Sequence
+
 
 class KodforgeError(Exception):
-    """Base of the errors that kodforge raises on purpose; shown without a traceback."""
+    """Base of the errors that kodforge raises on purpose; shown without a traceback.
+
+    Attributes:
+        causes: the errors of all shards that failed, where it is raised for several.
+    """
+
+    causes: Sequence[Exception] = ()
 
 
 class BadInput(KodforgeError):

@@ -37,6 +37,8 @@ _PAGE = 200
 NAMED_ROWS = 5
 """Of the rows that a shard rejected, so many are named in the log."""
 
+_names: defaultdict[str, set[str]] = defaultdict(set)
+"""By tag, patterns of the names of task runs."""
 _causes: defaultdict[UUID, list[str]] = defaultdict(list)
 """Of the task runs of this process that failed and are tried again."""
 _lock = Lock()
@@ -97,6 +99,9 @@ def shard_task(
         retries: other than usual.
     """
 
+    for tag in tags:
+        _names[tag].add(re.sub(r"{[^}]*}", "*", task_run_name))
+
     def decorate(work: Callable[P, R]) -> ShardTask[P, R]:
         @wraps(work)
         def told(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -106,6 +111,11 @@ def shard_task(
         return ShardTask(told, task_run_name=task_run_name, tags=tags, cache_policy=NO_CACHE, **retries)
 
     return decorate
+
+
+def names_of(*tags: str) -> list[str]:
+    """Patterns, as of ``fnmatch``, of the names of task runs with any of these tags, of all modules imported so far."""
+    return sorted(set().union(*(_names[tag] for tag in tags)))
 
 
 def run_told(work: Callable[..., R], args: Sequence[Any], kwargs: dict[str, Any]) -> R:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,11 +13,12 @@ from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ActionTypes, ChangeFlowRunState, DoNothing, SendNotification
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
+import flows
 from flows.deploying.blocks import notification_id
 from flows.deploying.options import DeployOptions
 from flows.deploying.plan import Step, step_of
 from tasks.announcements import BUDGET_NEARLY, BUDGET_REACHED
-from tasks.shards import SANDBOX, TEACHER
+from tasks.shards import SANDBOX, TEACHER, names_of
 
 _KODFORGE = {"prefect.resource.role": "tag", "prefect.resource.id": "prefect.tag.kodforge"}
 _DEPLOYED = {"prefect.resource.role": "deployment", "prefect.resource.id": "prefect.deployment.*"}
@@ -203,6 +206,13 @@ def _budget() -> Watch:
     )
 
 
+def _shards() -> list[str]:
+    """Patterns of the names of task runs that ask a teacher or run code, in whichever flow."""
+    for module in pkgutil.iter_modules(flows.__path__, "flows."):
+        importlib.import_module(module.name)
+    return names_of(TEACHER, SANDBOX)
+
+
 def _stuck(options: DeployOptions) -> Watch:
     minutes = f"{options.stuck_after_min:g} min"
     return Watch(
@@ -212,12 +222,9 @@ def _stuck(options: DeployOptions) -> Watch:
             posture=Posture.Proactive,
             after={"prefect.task-run.Running"},
             expect=_TASK_ENDED,
-            match={"prefect.resource.id": "prefect.task-run.*"},
-            # Of a task run's events only the task's own tags are told, not those of its flow run.
-            match_related={
-                "prefect.resource.role": "tag",
-                "prefect.resource.id": [f"prefect.tag.{tag}" for tag in (TEACHER, SANDBOX)],
-            },
+            # By name: a task run has a tag only where that is limited.
+            match={"prefect.resource.id": "prefect.task-run.*", "prefect.resource.name": _shards()},
+            match_related=_KODFORGE,
             # By what they are, not by ids: a run that was killed and started again finishes the same shards.
             for_each={"prefect.resource.name", "related:flow-run:prefect.resource.name"},
             within=timedelta(minutes=options.stuck_after_min),

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-import uvicorn
 from anyio import CapacityLimiter, to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -28,10 +25,12 @@ from tasks.errors import BadInput, KodforgeError, SandboxUnavailable
 from tasks.redaction import cause
 from tasks.reviews import Decision
 from tasks.run import Run
+from tasks.serving import listening
 
 HOST = "127.0.0.1"
 """Nobody but this machine is served, whatever the network."""
-_BACKLOG = 128
+GRACE_S = 2
+"""For requests under way when it is stopped, seconds."""
 _AT_ONCE = 8
 """Requests that read at the same time."""
 
@@ -208,8 +207,7 @@ def browser_app(desk: Desk, port: int) -> FastAPI:
     return app
 
 
-@contextmanager
-def listening(port: int) -> Iterator[socket.socket]:
+def browser_socket(port: int) -> socket.socket:
     """The socket that the server listens on.
 
     Args:
@@ -218,20 +216,4 @@ def listening(port: int) -> Iterator[socket.socket]:
     Raises:
         BadInput: the port cannot be had.
     """
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise BadInput(f"port {port} on {HOST} cannot be had: {error}. Choose another with --port, or none") from error
-    with listener:
-        yield listener
-
-
-def uvicorn_server(app: FastAPI) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2, proxy_headers=False
-    )
-    return uvicorn.Server(config)
+    return listening(HOST, port)

@@ -14,7 +14,6 @@ from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-import uvicorn
 from fastapi import FastAPI, Request, Response, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -28,12 +27,12 @@ from tasks.rewards.metrics import CONTENT_TYPE, Metrics
 from tasks.rewards.models import Reward, RewardsReply, RewardsRequest
 from tasks.rewards.rewarder import Rewarder
 from tasks.rewards.scoring import RewardSettings
+from tasks.serving import listening
 from tasks.settings import Section
 
 _GONE = 499
 """What nginx calls the status of a request whose client left; nobody reads it but the metrics."""
 _LONGEST_WAIT_S = 30
-_BACKLOG = 2048
 _WEIGHT = 0.05
 """Of the latest run in the mean time of a run."""
 T = TypeVar("T")
@@ -213,39 +212,17 @@ async def _left(request: Request) -> None:
         pass
 
 
-def listening(serving: Serving, key: str | None) -> socket.socket:
+def reward_socket(serving: Serving, key: str | None) -> socket.socket:
     """The socket that a server listens on.
 
     Raises:
         BadInput: the address cannot be had, or others could reach it and there is no key.
     """
-    try:
-        # With the protocol named asyncio turns off Nagle's algorithm; else answers wait 40 ms for acknowledgements.
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            serving.host, serving.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise BadInput(f"--host {serving.host!r} cannot be had: {error}") from error
-    if not key and not ipaddress.ip_address(address[0]).is_loopback:
+    listener = listening(serving.host, serving.port)
+    if not key and not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+        listener.close()
         raise BadInput(
             f"--host {serving.host!r} is reachable from elsewhere, and the server has no key to demand. Put one into "
             f"the environment variable that --key-env names, or listen on 127.0.0.1"
         )
-    listener = socket.socket(family, kind, protocol)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(address)
-        listener.listen(_BACKLOG)  # who is told the address may come before the server is quite up
-    except OSError as error:
-        listener.close()
-        raise BadInput(
-            f"port {serving.port} on {serving.host} cannot be had: {error}. Choose another: --port"
-        ) from error
     return listener
-
-
-def uvicorn_server(app: FastAPI, serving: Serving) -> uvicorn.Server:
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=serving.grace_s, server_header=False
-    )
-    return uvicorn.Server(config)

@@ -11,9 +11,10 @@ import httpx
 
 from tasks.browsing.index import Index
 from tasks.browsing.reviews import ReviewFile
-from tasks.browsing.server import Desk, browser_app, listening, uvicorn_server
+from tasks.browsing.server import GRACE_S, Desk, browser_app, browser_socket
 from tasks.models import Attempt, AttemptVerdict, Reject, RejectReason
 from tasks.run import Run, StageName
+from tasks.serving import uvicorn_server
 from tests.kpis.runs import ALL, finished, write
 from tests.labeling.rows import attempt, verdict
 from tests.loopback import serving
@@ -49,10 +50,10 @@ def served(run: Run, folder: Path, reviewer: str = "ada") -> Iterator[Served]:
     index = Index(run, folder / "index")
     index.refresh()
     desk = Desk(run, index, ReviewFile(run, reviewer))
-    with listening(0) as listener:
+    with browser_socket(0) as listener:
         port = listener.getsockname()[1]
         try:
-            with serving(uvicorn_server(browser_app(desk, port)), listener) as url:
+            with serving(uvicorn_server(browser_app(desk, port), GRACE_S), listener) as url:
                 yield Served(url, desk)
         finally:
             desk.close()

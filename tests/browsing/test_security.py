@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tasks.browsing.gate import POLICY, Tokens
-from tasks.browsing.server import listening
+from tasks.browsing.server import browser_socket
 from tasks.errors import BadInput
 from tests.browsing.serving import Served, served
 from tests.kpis.runs import ALL, finished
@@ -164,10 +164,10 @@ def test_a_token_is_made_anew_at_each_start():
 
 
 def test_it_listens_on_loopback_alone_and_says_where_a_port_is_taken():
-    with listening(0) as first:
+    with browser_socket(0) as first:
         host, port = first.getsockname()
         assert host == "127.0.0.1"
-        with pytest.raises(BadInput, match="Choose another"), listening(port):
+        with pytest.raises(BadInput, match="Choose another"), browser_socket(port):
             pass
 
 

@@ -84,8 +84,9 @@ def test_a_shard_that_fails_does_not_stop_the_parts_after_its_own():
 def test_where_nothing_of_a_part_can_be_done_no_other_is_tried():
     done: list[int] = []
     refused = {number: TeacherMisconfigured("the key is refused") for number in range(SHARDS)}
-    with pytest.raises(TeacherMisconfigured, match="the key is refused"):
+    with pytest.raises(TeacherMisconfigured, match="the key is refused") as failed:
         stage("refused", refused, [], done)
+    assert len(failed.value.causes) == 3  # all shards that failed, for the table on the run's page
     assert done == []
     assert set(tasks_by_flow_run("refused")) == {"shards 1-3 refused"}
 

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.rewards.rewarder import Rewarder
 from tasks.rewards.scoring import RewardSettings
-from tasks.rewards.server import Serving, listening, rewards_app, uvicorn_server
+from tasks.rewards.server import Serving, reward_socket, rewards_app
+from tasks.serving import uvicorn_server
 from tasks.settings import Backend, TierChoice
 from tests.conftest import sandbox_settings
 from tests.loopback import serving
@@ -40,8 +41,8 @@ def settings_for(backend: Backend = Backend.BUBBLEWRAP, **values: object) -> Rew
 def served(rewarder: Rewarder, key: str | None = None, **limits: int) -> Iterator[str]:
     """A live server on loopback; yields its URL."""
     settings = Serving(port=0, **limits)
-    with listening(settings, key) as listener:
-        server = uvicorn_server(rewards_app(rewarder, settings, key), settings)
+    with reward_socket(settings, key) as listener:
+        server = uvicorn_server(rewards_app(rewarder, settings, key), settings.grace_s)
         with serving(server, listener) as url:
             yield url
 

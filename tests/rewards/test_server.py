@@ -12,7 +12,7 @@ import pytest
 from tasks.errors import BadInput, SandboxUnavailable
 from tasks.rewards.client import RewardClient
 from tasks.rewards.rewarder import Rewarder
-from tasks.rewards.server import Serving, listening
+from tasks.rewards.server import Serving, reward_socket
 from tests.rewards.material import COMPLETE, HALF, INSTRUCT, JUDGE, RIGHT, WRONG, served, settings_for, until
 
 BODY = {"completions": [RIGHT], "rows": [INSTRUCT]}
@@ -106,13 +106,13 @@ def test_without_the_key_nothing_is_told_but_health(rewarder):
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_without_a_key_a_server_listens_on_loopback_alone(host):
     with pytest.raises(BadInput, match="no key"):
-        listening(Serving(host=host, port=0), None)
-    listening(Serving(host=host, port=0), "s3cret").close()
+        reward_socket(Serving(host=host, port=0), None)
+    reward_socket(Serving(host=host, port=0), "s3cret").close()
 
 
 def test_a_taken_port_is_said_to_be_taken():
-    with listening(Serving(port=0), None) as first, pytest.raises(BadInput, match="Choose another"):
-        listening(Serving(port=first.getsockname()[1]), None)
+    with reward_socket(Serving(port=0), None) as first, pytest.raises(BadInput, match="Choose another"):
+        reward_socket(Serving(port=first.getsockname()[1]), None)
 
 
 def test_several_clients_at_once_each_get_their_own(url):
