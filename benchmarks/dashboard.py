@@ -33,7 +33,7 @@ from flows.chains import Chain, run_chains
 from tasks.artifacts import COMMITS, Commit, Receipt
 from tasks.shards import SANDBOX, shard_task
 from tests.engines.database import PASSWORD, running_postgres
-from tests.flows.conftest import running_server
+from tests.processes import running_server
 
 AT_ONCE = 8
 TASKS_PER_SHARD = 25

@@ -29,7 +29,7 @@ from flows.forecast import forecast
 from flows.options import load_config
 from tasks.forecast.rates import read_rates
 from tasks.forecast.simulate import Forecast
-from tests.flows.conftest import running_server
+from tests.processes import running_server
 
 USUAL = Speed()
 FLOWS = ("source", "verify", "curate", "post-train", "publish")

@@ -36,7 +36,7 @@ from tasks.models import Provenance, Seed, Subset
 from tasks.shards import SANDBOX, shard_task
 from tasks.store import Store
 from tests.engines.database import PASSWORD, running_postgres
-from tests.flows.conftest import running_server
+from tests.processes import running_server
 
 ROWS = 256
 """Of a shard, as by default."""

@@ -140,8 +140,8 @@ def take_run(page: Page, folder: Path) -> None:
 
 def take_dashboard(page: Page, folder: Path) -> None:
     """The pictures of docs/dashboard.md."""
-    from tests.flows.conftest import running_server  # noqa: PLC0415 - the tests' own server and runs
     from tests.flows.story import told  # noqa: PLC0415
+    from tests.processes import running_server  # noqa: PLC0415
 
     with running_server(folder) as server:
         deploy(server)

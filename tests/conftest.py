@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the sandbox's two backends, as real boxes."""
+"""Fixtures for all tests: the sandbox's two backends, as real boxes, and a Prefect server."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tasks.errors import SandboxUnavailable
 from tasks.execution.image import image_id
 from tasks.execution.pool import SandboxPool
 from tasks.settings import Backend, Sandbox
+from tests.processes import Kodforge, PrefectServer, console, running_server
 
 # A folder of its own for each process that tests: Prefect's temporary servers of two would share a database. Prefect
 # reads it once, when a test module imports it; what this file imports does not.
@@ -43,3 +44,15 @@ def pool(request: pytest.FixtureRequest) -> Iterator[SandboxPool]:
     """A warm pool of each backend."""
     with SandboxPool(sandbox_settings(request.param)) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def kodforge(prefect_server: PrefectServer) -> Kodforge:
+    """The console command on the server of this session."""
+    return console(prefect_server)

@@ -26,8 +26,8 @@ import pytest
 import yaml
 
 from tests.engines.database import PASSWORD, binaries, running_postgres
-from tests.flows.conftest import LEAST_EFFORT, QUIET, ROOT, running_teacher, stop
 from tests.ports import free_port
+from tests.processes import LEAST_EFFORT, QUIET, ROOT, running_teacher, stop
 
 GUIDE, README = ROOT / "docs" / "operations.md", ROOT / "README.md"
 STAYS = ("prefect server start", "prefect worker start", "kodforge serve-rewards", "kodforge demo-teacher")

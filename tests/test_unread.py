@@ -7,9 +7,7 @@ import sys
 
 import pytest
 
-from tests.flows.conftest import ROOT, prefect_server
-
-__all__ = ["prefect_server"]  # a fixture
+from tests.processes import ROOT
 
 PROGRAM = """
 import sys, time

@@ -19,13 +19,11 @@ from playwright.sync_api import Browser, Page
 
 from tests.browsing.serving import Served, hostile_rows, served
 from tests.chromium import Opened, running_chromium
-from tests.flows.conftest import ROOT, kodforge, prefect_server, sets
 from tests.kpis.runs import ALL
+from tests.processes import ROOT, sets
 from tests.reporting.runs import HOSTILE
 from tests.reporting.test_browser import QUICK as REPORTED
 from tests.reporting.test_browser import RUN, contrast, luminance
-
-__all__ = ["kodforge", "prefect_server"]  # fixtures
 
 QUICK: dict[str, object] = {**REPORTED, "report": "false", "verification__effort__mutants": 5}
 

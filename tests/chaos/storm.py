@@ -16,7 +16,7 @@ from tests.chaos.accounts import RUN, Account
 from tests.chaos.cases import BEGUN, Blow, Case, Resume, Victim
 from tests.chaos.processes import boxes, children, is_alive, is_flow, kill, of_flow_run, python
 from tests.chaos.world import IN_FLIGHT, TERMINAL, UNKNOWN, World
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT
 
 PATIENCE_S = 120
 """For a program in the sandbox: a verdict must not come of a machine that is busy."""

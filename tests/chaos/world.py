@@ -16,8 +16,8 @@ import httpx
 from tests.chaos.cases import Victim
 from tests.chaos.processes import Supervised, python, tail
 from tests.docker_daemon import Daemon
-from tests.flows.conftest import QUIET, ROOT
 from tests.ports import free_port
+from tests.processes import QUIET, ROOT
 
 DEPLOYMENT = "build-dataset/demo"
 IN_FLIGHT = 4

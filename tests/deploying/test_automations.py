@@ -20,17 +20,10 @@ import httpx
 import pytest
 
 from tests.engines.database import PASSWORD, running_postgres
-from tests.flows.conftest import (
-    ROOT,
-    PrefectServer,
-    console,
-    running_server,
-    running_teacher,
-    stop,
-)
 from tests.flows.test_resume import answered
 from tests.flows.worker import LIGHT
 from tests.ports import free_port
+from tests.processes import ROOT, PrefectServer, console, running_server, running_teacher, stop
 
 POOL = "watched"
 ZOMBIE_AFTER_S, STUCK_AFTER_S = 60, 12

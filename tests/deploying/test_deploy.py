@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from flows.cli import app
-from tests.flows.conftest import ROOT, PrefectServer
+from tests.processes import ROOT, PrefectServer, running_server
 
 Deploy = Callable[..., Result]
 
@@ -34,6 +34,13 @@ PROFILE = {
     },
     "release": {"hub": {"token_block": "hub-token", "token_env": "KODFORGE_TEST_TOKEN"}},
 }
+
+
+@pytest.fixture(scope="module")
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
+    """One that has nothing yet, and whose automations watch over no other test's runs."""
+    with running_server(tmp_path_factory.mktemp("prefect")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

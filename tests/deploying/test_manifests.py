@@ -23,7 +23,7 @@ from prefect_kubernetes.worker import KubernetesWorker, KubernetesWorkerJobConfi
 from flows.deploying.options import DeployOptions, PoolType
 from flows.deploying.pools import job_template
 from tasks.settings import Backend
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT
 
 DEPLOYMENTS = ROOT / "deployments"
 VERSIONS = ["1.33", "1.35"]

@@ -16,7 +16,7 @@ import fsspec
 
 from tests.engines.database import PASSWORD, Postgres, running_postgres
 from tests.engines.hosts import Host, hosts
-from tests.flows.conftest import QUIET, Teacher, wait_for
+from tests.processes import QUIET, Teacher, wait_for
 
 BUCKET, BLOCK = "kodforge-test", "store-keys"
 KEYS = {"key": "test", "secret": "test"}

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engines.database import PASSWORD, Postgres, running_postgres
-from tests.flows.conftest import kodforge, prefect_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.flows.conftest import ROOT, stop
+from tests.processes import ROOT, stop
 
 
 def _ip(*arguments: str) -> None:

@@ -22,7 +22,7 @@ from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Choice, Vectors
 from tests.engines.database import PASSWORD
 from tests.engines.teacher import TOKENS, patient
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT
 
 USE = Use("r", "attempts", "aa", "Docs", "m", 5, 7, 0.25, 1, 0)
 KEYS = [hashlib.sha256(str(number).encode()).hexdigest() for number in range(1200)]

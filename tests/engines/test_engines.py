@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ROOT, PrefectServer, sets, stop
 from tests.ports import free_port
+from tests.processes import ROOT, PrefectServer, sets, stop
 
 PROGRAM = """
 import json, os, signal, sys, time

@@ -11,8 +11,8 @@ import pytest
 
 from tasks.teachers.cache import open_cache
 from tests.engines.clusters import BLOCK, BUCKET, ENGINES, Site, site
-from tests.flows.conftest import Teacher, running_teacher, sets
 from tests.flows.test_resume import IN_FLIGHT, QUICK, release_files
+from tests.processes import Teacher, running_teacher, sets
 
 ALIKE = {
     **QUICK,

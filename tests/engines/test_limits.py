@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.engines.teacher import patient
-from tests.flows.conftest import ROOT, PrefectServer
+from tests.processes import ROOT, PrefectServer
 
 ASKER = """
 import sys

@@ -15,8 +15,8 @@ import httpx
 import yaml
 
 from tasks.settings.build import PROFILES
-from tests.flows.conftest import LEAST_EFFORT, ROOT, PrefectServer, sets, stop
 from tests.flows.moody import OVERLOADED, REFUSED, MoodyTeacher, moody_teacher
+from tests.processes import LEAST_EFFORT, ROOT, PrefectServer, sets, stop
 
 _DEMO = yaml.safe_load((PROFILES / "demo.yaml").read_text())
 _AUTHOR = {**_DEMO["teachers"]["author"], "kind": "openai", "retries": 0}

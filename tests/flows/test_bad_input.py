@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.conftest import Teacher, running_teacher, sets
 from tests.ports import free_port
+from tests.processes import Teacher, running_teacher, sets
 
 OPENAI = {"teachers__author__kind": "openai"}
 

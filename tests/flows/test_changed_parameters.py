@@ -16,7 +16,7 @@ from flows.build_dataset import build_dataset
 from flows.options import load_config
 from flows.plan import plan_run
 from tasks.settings import BuildConfig
-from tests.flows.conftest import UNCHECKED, Teacher, running_teacher, sets
+from tests.processes import UNCHECKED, Teacher, running_teacher, sets
 
 BASE = {
     "run": "r",

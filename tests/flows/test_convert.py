@@ -10,7 +10,7 @@ import pytest
 
 from tasks.files import read_rows
 from tests.corpus import transcript_entries
-from tests.flows.conftest import Kodforge, sets
+from tests.processes import Kodforge, sets
 
 WANTED = ("arbiter", "unstutter", "misprinted", "loop_mix", "coin_ways", "final_pile")
 

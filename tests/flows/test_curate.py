@@ -12,7 +12,7 @@ import pytest
 
 from tasks.curation.contamination import read_benchmarks
 from tasks.settings import Benchmark
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT
 
 LIFT = "Simulate a lift that serves requests in the order of floors, and return the floors that it stops at."
 RUN = (
@@ -202,12 +202,12 @@ def test_what_was_killed_goes_on_with_what_was_done(kodforge, prefect_server, in
     )
     signed = folder / ".killed.jsonl.work" / "curate" / "signatures" / "receipts"
     deadline = time.monotonic() + 120
-    while not (signed.exists() and list(signed.iterdir())) and time.monotonic() < deadline:
+    while not list(signed.glob("*.json")) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not out.exists()
-    before = {path.name: path.stat().st_mtime_ns for path in signed.iterdir() if path.suffix == ".json"}
+    before = {path.name: path.stat().st_mtime_ns for path in signed.glob("*.json")}
     assert before
     again = subprocess.Popen(
         [sys.executable, "-m", "flows.cli", *command],

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from tests.docker_daemon import IMAGE, Daemon, running_daemon
-from tests.flows.conftest import ROOT
+from tests.processes import ROOT
 
 PAIRS = 1001  # three parts
 FLOW = """

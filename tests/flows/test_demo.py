@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.models import NOT_ASKED, RejectReason, Subset
-from tests.flows.conftest import Kodforge, sets
+from tests.processes import Kodforge, sets
 from tests.publishing.rows import current
 
 TRIPLETS = ("seeds", "prompts", "questions", "attempts", "verdicts", "triplets", "curated")

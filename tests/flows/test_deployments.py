@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections import Counter
 
-from tests.flows.conftest import running_teacher
 from tests.flows.test_resume import answered
 from tests.flows.worker import LIGHT, ended, start
 from tests.ports import free_port
+from tests.processes import running_teacher
 
 
 def test_all_deployments_have_a_form_and_the_schedules_are_set(api):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.flows.conftest import sets
 from tests.ports import free_port
+from tests.processes import sets
 
 
 def test_everything_all_right(kodforge, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from tests.evaluation import benchmarks as rows
 from tests.evaluation.benchmarks import WHOLE, WRONG, written
 from tests.evaluation.model_server import answering
-from tests.flows.conftest import sets
+from tests.processes import sets
 
 
 def right(text: str) -> str:

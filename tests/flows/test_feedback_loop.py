@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.flows.conftest import sets
 from tests.flows.test_sourcing import QUESTION, as_question, at, source, teacher
 from tests.kpis.runs import ALL, finished
+from tests.processes import sets
 
 
 def test_what_a_run_got_wrong_leads_the_questions_of_the_next(kodforge, tmp_path):

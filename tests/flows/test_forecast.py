@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.flows.conftest import sets
 from tests.flows.test_resume import QUICK
+from tests.processes import sets
 
 
 @pytest.fixture(scope="module")

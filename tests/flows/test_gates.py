@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flows.conftest import running_teacher, sets
+from tests.processes import running_teacher, sets
 
 SMALL = {
     "run": "gates",

@@ -9,8 +9,8 @@ import sys
 import httpx
 import pytest
 
-from tests.flows.conftest import ROOT
 from tests.kpis.runs import ALL, finished
+from tests.processes import ROOT
 
 PROGRAM = """
 import sys

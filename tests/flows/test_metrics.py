@@ -15,8 +15,8 @@ from flows.options import load_config
 from tasks.models import AttemptVerdict
 from tasks.run import Run, StageName
 from tasks.teachers.usage import usage_of
-from tests.flows.conftest import ROOT, UNCHECKED, running_teacher, sets
 from tests.metrics.collector import Collector, collecting
+from tests.processes import ROOT, UNCHECKED, running_teacher, sets
 
 KEY = "sk-of-the-metrics-test"
 SMALL = {

@@ -12,8 +12,8 @@ import uuid
 import pytest
 
 from tasks.publishing.folder import opened
-from tests.flows.conftest import ROOT, running_teacher, sets
 from tests.flows.test_resume import QUICK, answered, release_files
+from tests.processes import ROOT, running_teacher, sets
 from tests.stores.s3 import SECRET, client, environment, s3_server
 
 BUCKET = f"kodforge-{uuid.uuid4().hex[:12]}"

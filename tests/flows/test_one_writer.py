@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ROOT, UNCHECKED, running_teacher, sets
 from tests.flows.test_resume import answered
 from tests.flows.worker import writer_of
+from tests.processes import ROOT, UNCHECKED, running_teacher, sets
 
 SMALL = {
     "run": "shared",

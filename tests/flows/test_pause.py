@@ -7,9 +7,9 @@ from collections import Counter
 
 import httpx
 
-from tests.flows.conftest import running_teacher
 from tests.flows.test_resume import answered
 from tests.flows.worker import LIGHT, ended, set_state, start, until
+from tests.processes import running_teacher
 
 
 def started(api: httpx.Client, prefix: str) -> set[str]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.conftest import ROOT, UNCHECKED, running_teacher, sets
+from tests.processes import ROOT, UNCHECKED, running_teacher, sets
 from tests.small_disk import mounted_disk
 
 IN_FLIGHT = 4

@@ -12,9 +12,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.flows.conftest import Teacher, running_teacher
 from tests.flows.test_resume import answered
 from tests.flows.worker import LIGHT, ended, retry, start, until, writer_of
+from tests.processes import Teacher, running_teacher
 
 IN_FLIGHT = 2
 

@@ -17,7 +17,7 @@ import pytest
 from tasks.models import RejectReason
 from tasks.teachers.demo import DemoTeacher, running
 from tasks.teachers.transcripts import Reply, Transcripts
-from tests.flows.conftest import ROOT, sets
+from tests.processes import ROOT, sets
 from tests.sourcing.test_own_code import CODE
 
 QUESTION = (

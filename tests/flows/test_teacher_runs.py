@@ -17,8 +17,8 @@ import httpx
 import pyarrow.parquet as pq
 import pytest
 
-from tests.flows.conftest import ROOT, PrefectServer, running_teacher, sets
 from tests.flows.test_resume import QUICK, SMALL, answered
+from tests.processes import ROOT, PrefectServer, running_teacher, sets
 from tests.publishing.rows import current
 
 PRICES = {"teachers__author__prices__input": 1.0, "teachers__author__prices__output": 10.0}

@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.chromium import running_chromium
-from tests.flows.conftest import PrefectServer
 from tests.flows.story import MENDED, REFUSED_RUN, Story, found, told
+from tests.processes import PrefectServer
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from tests.flows.conftest import LEAST_EFFORT, ROOT, PrefectServer, stop
+from tests.processes import LEAST_EFFORT, ROOT, PrefectServer, stop
 
 LIGHT = {
     "verification": {"attempts": 2, "rigour": "fast", "effort": LEAST_EFFORT},

@@ -14,11 +14,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.chromium import Opened, running_chromium
-from tests.flows.conftest import UNCHECKED, kodforge, prefect_server, sets
 from tests.flows.story import found
+from tests.processes import UNCHECKED, sets
 from tests.reporting.runs import HOSTILE, hostile_report
-
-__all__ = ["kodforge", "prefect_server"]  # fixtures
 
 RUN = "small"
 QUICK: dict[str, object] = {

@@ -1,0 +1,153 @@
+"""The processes that tests start: a Prefect server, a demo teacher, and the console command as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tasks.settings import EFFORTS, Rigour
+from tests.ports import free_port
+
+ROOT = Path(__file__).resolve().parents[1]
+QUIET = {
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "PREFECT_LOGGING_TO_API_ENABLED": "true",
+}
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 300) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"server for {url} ended with status {process.returncode}"
+        try:
+            if httpx.get(url, timeout=2).status_code < 500:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.2)
+    raise AssertionError(f"{url} did not answer within {seconds} s")
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+@dataclass
+class PrefectServer:
+    url: str
+    env: dict[str, str]
+
+
+@contextmanager
+def running_server(home: Path, **settings: str) -> Iterator[PrefectServer]:
+    """`prefect server start` on a fresh database.
+
+    Args:
+        settings: of Prefect, as in the environment.
+    """
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    env = {
+        **os.environ,
+        **QUIET,
+        "PREFECT_HOME": str(home),
+        "PREFECT_PROFILES_PATH": str(home / "profiles.toml"),
+        "PREFECT_UI_API_URL": url,  # else the UI looks for it at the usual port
+        **settings,
+    }
+    env.pop("PREFECT_API_URL", None)
+    with (home / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
+            env=env,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        wait_for(f"{url}/health", process)
+        yield PrefectServer(url, {**env, "PREFECT_API_URL": url})
+    finally:
+        stop(process)
+
+
+@dataclass
+class Teacher:
+    """A demo teacher in a process of its own, which outlives the runs that ask it."""
+
+    url: str
+    log: Path
+    pid: int = 0
+
+    def requests(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()] if self.log.exists() else []
+
+
+@contextmanager
+def running_teacher(folder: Path, *options: str) -> Iterator[Teacher]:
+    port, log = free_port(), folder / "requests.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "flows.cli", "demo-teacher", "--port", str(port), "--log", str(log), *options],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_for(f"http://127.0.0.1:{port}/v1/models", process)
+        log.unlink(missing_ok=True)
+        yield Teacher(f"http://127.0.0.1:{port}/v1", log, process.pid)
+    finally:
+        stop(process)
+
+
+Kodforge = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def console(server: PrefectServer) -> Kodforge:
+    """Run the console command on a server and return what it printed and its exit status."""
+
+    def call(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "flows.cli", *arguments],
+            cwd=ROOT,
+            env={**server.env, "COLUMNS": "200", **(env or {})},
+            capture_output=True,
+            text=True,
+            timeout=1800,
+            check=False,
+        )
+
+    return call
+
+
+LEAST_EFFORT = EFFORTS[Rigour.FAST].model_dump(mode="json")
+UNCHECKED = {
+    "verification__rigour": Rigour.FAST,
+    "verification__effort": LEAST_EFFORT,
+    "post_training__styles__into": "[]",
+    "report": "false",
+}
+"""For runs that are about something else than what the tests prove, or what is made of the rows."""
+
+
+def sets(**values: object) -> list[str]:
+    """`--set` arguments; double underscores stand for dots."""
+    return [part for key, value in values.items() for part in ("--set", f"{key.replace('__', '.')}={value}")]
