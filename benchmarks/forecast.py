@@ -44,13 +44,13 @@ class Case:
     speed: Speed = USUAL
 
 
-CALIBRATION = Case(Size(128, shard_size=64, at_once=1))
+CALIBRATION = Case(Size(48, shard_size=24, at_once=1, attempts=4))
 CASES = {
-    "four shards at once": Case(Size(256, shard_size=64)),
-    "twice the shard": Case(Size(512, shard_size=128)),
-    "slow teacher": Case(Size(256, shard_size=64), Speed(first_token_s=2, tokens_per_s=2)),
-    "few streams": Case(Size(256, shard_size=64), Speed(streams=16)),
-    "one box": Case(Size(256, shard_size=64, slots=1)),
+    "four shards at once": Case(Size(96, shard_size=24, attempts=4)),
+    "twice the shard": Case(Size(96, shard_size=48, attempts=4)),
+    "slow teacher": Case(Size(96, shard_size=24, attempts=4), Speed(first_token_s=2, tokens_per_s=2)),
+    "few streams": Case(Size(96, shard_size=24, attempts=4), Speed(streams=6)),
+    "one box": Case(Size(96, shard_size=24, attempts=4, slots=1)),
 }
 
 

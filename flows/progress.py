@@ -50,7 +50,7 @@ def stage_progress(stage: str, total: int) -> Iterator[Callable[[int], None]]:
         yield advance
     finally:
         ended.set()
-        thread.join()
+        thread.join(EVERY_S)  # not for as long as its client tries again where the server is away
 
 
 class _State:
