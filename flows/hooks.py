@@ -37,6 +37,8 @@ R = TypeVar("R")
 
 PROJECT = "kodforge"
 """The tag of every flow run."""
+BACKFILLED = " (backfill)"
+"""Ends the name of a flow run that makes up for a day."""
 ADVICE = "what-to-do-next"
 """Key of the artifact."""
 _MOST_SUBSETS = 5
@@ -117,8 +119,8 @@ def config_of(run: FlowRun) -> BuildConfig | None:
 
 
 def run_name(run: FlowRun) -> str:
-    """The run's own name, which ends the name of each of its flow runs: with the day in it, where it has one."""
-    return run.name.rpartition(" ")[2]
+    """The run's own name, as in the name of each of its flow runs: with the day in it, where it has one."""
+    return run.name.removesuffix(BACKFILLED).rpartition(" ")[2]
 
 
 def tell_what_to_do(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:

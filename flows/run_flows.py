@@ -10,6 +10,7 @@ from typing import TypeVar
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
+from flows.hooks import BACKFILLED
 from tasks.lease import one_writer
 from tasks.run import Run
 from tasks.settings import BuildConfig
@@ -34,7 +35,7 @@ def named(what: str) -> Callable[[], str]:
     def name() -> str:
         config = flow_run.parameters["config"]
         dated = resolved(config if isinstance(config, BuildConfig) else BuildConfig(**config))
-        return f"{what} {dated.run}" + (" (backfill)" if "backfill" in flow_run.tags else "")
+        return f"{what} {dated.run}" + (BACKFILLED if "backfill" in flow_run.tags else "")
 
     return name
 

@@ -40,6 +40,7 @@ def pages() -> dict[str, str]:
     """The page of the commands, by its place in the site."""
     intro = (
         "# Commands\n\nWhat `kodforge COMMAND --help` shows. The exit status is 0 if and only if the command did its "
-        "work. `--set` takes every key of the [configuration](configuration.md) and may be repeated.\n\n"
+        "work, and met the targets of `kpis.targets`. `--set` takes every key of the [configuration](configuration.md) "
+        "and may be repeated.\n\n"
     )
     return {PAGE: intro + "\n".join(_written(name, command) for name, command in commands())}
