@@ -10,7 +10,7 @@ from rich.text import Text
 from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
 from tasks.models import Style
 from tasks.run import Run, StageName
-from tasks.styles.asking import converted_id
+from tasks.styles.ids import converted_id
 from tasks.syntax import printable
 
 

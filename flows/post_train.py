@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from prefect.logging import get_run_logger
+
 from flows.chains import Chain, run_chains
 from flows.engines import on_engine
 from flows.hooks import flow
@@ -10,7 +12,8 @@ from flows.progress import stage_progress
 from flows.run_flows import named, writes_run
 from flows.shown import show_post_training
 from tasks.artifacts import Receipt
-from tasks.curation.stage import benchmark_fingerprint, curate_retold
+from tasks.curation.reviewed import tell_reviews
+from tasks.curation.stage import benchmark_fingerprint, curate_retold, refused_licences
 from tasks.models import Style
 from tasks.released import Released
 from tasks.responses.stage import answer_rows, grade_responses
@@ -44,6 +47,7 @@ def post_train(config: BuildConfig) -> list[Receipt]:
     placings = place_rows.submit(run, parts).result()
     run.finish(StageName.PLACINGS, placings)
     benchmarks, reviews = benchmark_fingerprint(run), read_reviews(config)
+    refused = refused_licences(run, run.receipts(StageName.TRIPLETS)) if reviews else {}
     with managed(config.teachers) as teachers:
         run = Run(config=config, teachers=teachers)
 
@@ -52,7 +56,7 @@ def post_train(config: BuildConfig) -> list[Receipt]:
             for style in config.post_training.styles.into:
                 conversions = yield convert_rows.submit(run, part, Style(style))
                 retold = yield verify_conversions.submit(run, part, conversions)
-                rows.append((yield curate_retold.submit(run, retold, benchmarks, reviews)))
+                rows.append((yield curate_retold.submit(run, retold, benchmarks, reviews, refused)))
             for reasoner in config.teachers.reasoners:
                 responses = yield answer_rows.submit(run, rows, placing, reasoner)
                 yield grade_responses.submit(run, rows, responses)
@@ -63,6 +67,7 @@ def post_train(config: BuildConfig) -> list[Receipt]:
         for stage in _STAGES:
             run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
     references = _run_references(run)
+    tell_reviews(run, get_run_logger().warning, in_other_styles=True)
     show_post_training(run)
     return [*placings, *receipts, *references]
 

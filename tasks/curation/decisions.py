@@ -25,6 +25,7 @@ _DUPLICATE_REASONS = {
     "semantic": RejectReason.SEMANTIC_DUPLICATE,
 }
 _MEASURES = {"exact": "same words", "near": "word 3-grams", "semantic": "cosine"}
+NO_LICENCES: Mapping[str, str] = {}
 _NAMED = 5
 """Rows of a cluster that a reason names."""
 
@@ -140,18 +141,22 @@ def curate(
         reviews: what somebody decided on some of them.
     """
     return [
-        _decide(row, duplicate, one, refused.get(row.licence, ""), excludes, reviews.get(row.question_id))
+        _decide(row, duplicate, one, refused.get(row.licence, ""), excludes, reviews.get(row.question_id), _weak(row))
         for row, duplicate, one in zip(triplets, duplicates, found, strict=True)
     ]
 
 
-def curate_again(row: ReleaseRow, found: Examination, review: Review | None = None) -> ReleaseRow | Reject:
+def curate_again(
+    row: ReleaseRow, found: Examination, review: Review | None = None, refused: Mapping[str, str] = NO_LICENCES
+) -> ReleaseRow | Reject:
     """A decision on a row that was told in another style: its own text may hold what that it was made of did not.
 
-    It has the doubts of the row that it was made of, and those that its own text gives.
+    It has the doubts of the row that it was made of, and those that its own text gives. A review overrules all of them
+    but that of the licence.
 
     Args:
         review: what somebody decided on it in this style.
+        refused: licences that the release's policy does not let out, and why.
     """
     alone = DuplicateDecision(
         question_id=row.question_id,
@@ -164,15 +169,24 @@ def curate_again(row: ReleaseRow, found: Examination, review: Review | None = No
         duplicates=[],
         contaminated=[],
     )
-    decided = _decide(row, alone, found, "", excludes=False, review=review)
+    if review:
+        decided = _decide(row, alone, found, refused.get(row.licence, ""), False, review, _weak(row))
+    else:
+        decided = _decide(row, alone, found, "", False, None, [])
     if isinstance(decided, Reject):
         return decided
     if review:
         return decided.model_copy(update={"group": row.group})
     own = decided.filter_reason if decided.filter_reason != row.filter_reason else ""
-    reasons = [reason for reason in (row.filter_reason, own) if reason]
+    # Doubts first: what begins with who accepted a row tells of none.
+    reasons = sorted((reason for reason in (row.filter_reason, own) if reason), key=is_doubt, reverse=True)
     split = Split.USE_WITH_CAUTION if any(map(is_doubt, reasons)) else row.split
     return decided.model_copy(update={"split": split, "filter_reason": "; ".join(reasons), "group": row.group})
+
+
+def _weak(row: Triplet) -> list[str]:
+    """What its tests leave in doubt."""
+    return [f"{one.check} {one.value:.2f}: {one.why}" for one in row.quality if one.outcome == "caution"]
 
 
 def _decide(
@@ -181,7 +195,8 @@ def _decide(
     found: Examination,
     objection: str,
     excludes: bool,
-    review: Review | None = None,
+    review: Review | None,
+    weak: Sequence[str],
 ) -> ReleaseRow | Reject:
     judgement = judge(duplicate, found, review)
     if objection and excludes and judgement.reason is None:
@@ -194,14 +209,13 @@ def _decide(
             evidence=judgement.evidence,
             response_id=row.lineage.question_call.response_id,
         )
-    weak = [f"{one.check} {one.value:.2f}: {one.why}" for one in row.quality if one.outcome == "caution"]
     # A review may overrule a doubt, but not give a licence.
     doubts = [objection] if objection else []
     if review is None:
         doubts = [*(doubt.told for doubt in judgement.doubts), *weak, *doubts]
         told = doubts
     else:
-        overruled = [why for _, why in _objections(duplicate, found)] + _told(duplicate, found) + weak
+        overruled = [why for _, why in _objections(duplicate, found)] + _told(duplicate, found) + list(weak)
         told = [*doubts, accepted_over(review, overruled)]
     top = found.hits[0] if found.hits else None
     return ReleaseRow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,44 +10,38 @@ import pyarrow.compute as pc
 from tasks.arrow import values
 from tasks.reviews import Decision, ids_of, read_reviews
 from tasks.run import Run, StageName
+from tasks.styles.ids import is_retold, origin_id
 
-_STAGES = (
-    StageName.PROMPTS,
-    StageName.QUESTIONS,
-    StageName.TRIPLETS,
-    StageName.CURATED,
-    StageName.CONVERSIONS,
-    StageName.RETOLD,
-    StageName.CONVERTED,
-)
+_STAGES = (StageName.PROMPTS, StageName.QUESTIONS, StageName.TRIPLETS, StageName.CURATED)
 """Where a row of a run may be, or may have left."""
+_OF_STYLES = (StageName.CONVERSIONS, StageName.RETOLD, StageName.CONVERTED)
 
 
-def tell_reviews(run: Run, say: Callable[..., None]) -> None:
+def tell_reviews(run: Run, say: Callable[..., None], in_other_styles: bool = False) -> None:
     """Say which decisions of ``curation.review`` have no effect, and why; with no review nothing is read.
 
     Args:
         say: takes a message and what is put into it, as the methods of a logger do.
+        in_other_styles: of the decisions on rows told in other styles, once these are made; else of all others.
     """
-    reviews = read_reviews(run.config)
+    reviews = {row: one for row, one in read_reviews(run.config).items() if is_retold(row) == in_other_styles}
     if not reviews:
         return
     wanted, accepted = set(reviews), ids_of(reviews, Decision.ACCEPT)
     unknown = set(wanted)
-    for stage, row, reason in _rejected(run, wanted):
+    for stage, row, reason in _rejected(run, _OF_STYLES if in_other_styles else _STAGES, wanted):
         unknown.discard(row)
         if row in accepted:
             say("review: %s cannot be accepted, as it was rejected at %s: %s", row, stage.value, reason)
-    # What a row becomes in another style may only be known later.
-    origins = {row: row[:-1] + "I" if row.endswith(("_C", "_O")) else row for row in unknown}
+    origins = {row: origin_id(row) for row in unknown}
     present = _present(run, set(origins.values()))
     for row in sorted(row for row, origin in origins.items() if origin not in present):
         say("review: run %s has no row %s, so that the decision on it has no effect", run.config.run, row)
 
 
-def _rejected(run: Run, wanted: set[str]) -> Iterator[tuple[StageName, str, str]]:
+def _rejected(run: Run, stages: Sequence[StageName], wanted: set[str]) -> Iterator[tuple[StageName, str, str]]:
     value_set = pa.array(sorted(wanted), pa.string())
-    for stage in _STAGES:
+    for stage in stages:
         for receipt in run.receipts(stage) if run.stage(stage).manifest() else ():
             if receipt.rejected:
                 table = run.stage(stage).rejected(receipt, ["id", "reason"])

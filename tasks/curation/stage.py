@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
 from tasks.arrow import values
@@ -11,7 +11,7 @@ from tasks.artifacts import Outcome, Receipt
 from tasks.curation.contamination import BenchmarkIndex, fingerprint_of, read_benchmarks
 from tasks.curation.content.scan import content_digest
 from tasks.curation.corpus import read_corpus
-from tasks.curation.decisions import curate, curate_again
+from tasks.curation.decisions import NO_LICENCES, curate, curate_again
 from tasks.curation.dedup.semantic import Vectors
 from tasks.curation.dedup.signed import vectors_of
 from tasks.curation.dedup.stage import run_embedder
@@ -138,12 +138,19 @@ def decided_among(run: Run, stage: StageName, shard: Receipt, reviews: Reviews) 
 
 
 @shard_task("curate {retold.name}")
-def curate_retold(run: Run, retold: Receipt, benchmarks: str, reviews: Reviews = NO_REVIEWS) -> Receipt:
+def curate_retold(
+    run: Run,
+    retold: Receipt,
+    benchmarks: str,
+    reviews: Reviews = NO_REVIEWS,
+    refused: Mapping[str, str] = NO_LICENCES,
+) -> Receipt:
     """Decide on a shard of rows told in another style, by what their own text holds.
 
     Args:
         benchmarks: the fingerprint of what rows are compared with.
         reviews: what somebody decided on some rows of the run.
+        refused: licences that the policy does not let out, and why; for rows with a review.
     """
     rules = run.config.curation
     mine = decided_among(run, StageName.RETOLD, retold, reviews)
@@ -156,10 +163,14 @@ def curate_retold(run: Run, retold: Receipt, benchmarks: str, reviews: Reviews =
         found = examine(texts, vectors, benchmark_index(run, benchmarks), rules.content)
         decided = holding(mine)
         return Outcome.of(
-            [curate_again(row, one, decided.get(row.question_id)) for row, one in zip(rows, found, strict=True)]
+            [
+                curate_again(row, one, decided.get(row.question_id), refused)
+                for row, one in zip(rows, found, strict=True)
+            ]
         )
 
     depends_on = [retold, benchmarks, rules.content, content_digest(), label_digest(), *of_inputs(mine)]
+    depends_on += [refused] if mine else []
     return run.stage(StageName.CONVERTED).run_shard(retold.name, ReleaseRow, depends_on, work)
 
 

@@ -10,6 +10,7 @@ from tasks.run import Run
 from tasks.settings import Role
 from tasks.styles.complete import as_question, read_stub
 from tasks.styles.declarations import Definition, Refusal, definitions
+from tasks.styles.ids import converted_id
 from tasks.styles.online_judge import read_problem
 from tasks.syntax import MOST_READ, parsed
 from tasks.teachers.prompts import call_of, chat, fitting, grammar
@@ -17,13 +18,7 @@ from tasks.teachers.rejects import reject, reject_unfinished
 from tasks.teachers.replies import Malformed, parse_code, section
 from tasks.teachers.requests import Answer, ChatRequest, Refused
 
-_SUFFIXES = {Style.INSTRUCT: "_I", Style.COMPLETE: "_C", Style.ONLINE_JUDGE: "_O"}
 _ABSTAINS = "NOT_CONVERTIBLE"
-
-
-def converted_id(question_id: str, style: Style) -> str:
-    """The id of a row told in another style: as KodCode has them, with the suffix of the style."""
-    return question_id.removesuffix(_SUFFIXES[Style.INSTRUCT]) + _SUFFIXES[style]
 
 
 def names_used(row: ReleaseRow) -> list[str]:

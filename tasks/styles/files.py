@@ -32,7 +32,7 @@ from tasks.models import (
 from tasks.run import Run, StageName
 from tasks.shards import shard_task
 from tasks.star_import import with_star_import
-from tasks.styles.asking import converted_id
+from tasks.styles.ids import converted_id
 
 _TEXTS = ("question", "solution", "test")
 _NEEDED = "Needed: id (or question_id), question, solution, test (texts); optional: subset, style, entry_points"

@@ -9,7 +9,7 @@ import pytest
 from flows.options import load_config
 from flows.preflight import check_curation
 from tasks.artifacts import to_table
-from tasks.curation.decisions import curate
+from tasks.curation.decisions import curate, curate_again
 from tasks.curation.dedup.deciding import decide
 from tasks.curation.reviewed import tell_reviews
 from tasks.errors import BadInput
@@ -20,11 +20,15 @@ from tasks.models import (
     Edge,
     Examination,
     Labels,
+    Measure,
     RejectReason,
+    ReleaseRow,
     Split,
+    Style,
     Triplet,
 )
-from tasks.reviews import Review, dump_reviews, holding, parse_reviews
+from tasks.reviews import Review, dump_reviews, holding, is_doubt, parse_reviews
+from tasks.styles.ids import converted_id
 from tests.kpis.runs import ALL, finished
 from tests.publishing.rows import release_row
 
@@ -175,7 +179,36 @@ def test_decisions_without_effect_are_told(tmp_path):
     run = finished(tmp_path / "store", curation={"review": str(file)})
     said: list[str] = []
     tell_reviews(run, lambda message, *values: said.append(message % values))
+    tell_reviews(run, lambda message, *values: said.append(message % values), in_other_styles=True)
     assert said == [
         f"review: {ALL[3]} cannot be accepted, as it was rejected at triplets: failed",
         "review: run r has no row Docs_00000099_I, so that the decision on it has no effect",
     ]
+
+
+WEAK = Measure(
+    check="mutants", value=0.4, reject_below=0.1, caution_below=0.5, outcome="caution", why="mutants survive"
+)
+
+
+def retold(**values: object) -> ReleaseRow:
+    return release_row(converted_id(NAME, Style.COMPLETE), 5).model_copy(update=values)
+
+
+def test_whoever_accepts_a_row_in_another_style_gives_it_no_licence():
+    row = retold(split=Split.USE_WITH_CAUTION, filter_reason="not allowed", quality=[WEAK])
+    accepted = curate_again(
+        row, examined(content="caution"), review("accept", row.question_id), {row.licence: "not allowed"}
+    )
+    assert accepted.split is Split.USE_WITH_CAUTION
+    assert accepted.filter_reason.startswith("not allowed; accepted in a review by ada")
+
+
+def test_a_row_in_another_style_has_the_doubts_of_its_own_text_and_says_them_first():
+    row = retold(filter_reason="accepted in a review by ada", quality=[WEAK])
+    doubted = curate_again(row, examined(content="caution"))
+    assert doubted.split is Split.USE_WITH_CAUTION
+    assert is_doubt(doubted.filter_reason), "else it would be in the evaluation set"
+    assert doubted.filter_reason.startswith("secret in solution")
+    kept = curate_again(row, examined())
+    assert (kept.split, kept.filter_reason) == (Split.TRAIN, row.filter_reason), "what was accepted stays accepted"

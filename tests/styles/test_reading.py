@@ -7,7 +7,8 @@ import json
 import pytest
 
 from tasks.models import Conversion, Reject, RejectReason, Style
-from tasks.styles.asking import conversion_request, converted_id, read_conversion, why_not_asked
+from tasks.styles.asking import conversion_request, read_conversion, why_not_asked
+from tasks.styles.ids import converted_id, is_retold, origin_id
 from tasks.styles.online_judge import samples_in, without_samples
 from tasks.teachers.requests import Refused, WhyNot
 from tests.styles.rows import RUN, STATEMENT, TEST, answer, completion, problem, row, told
@@ -51,6 +52,8 @@ def test_ids_have_the_suffix_of_their_style():
     assert converted_id("Docs_00000007_I", Style.COMPLETE) == "Docs_00000007_C"
     assert converted_id("Docs_00000007_I", Style.ONLINE_JUDGE) == "Docs_00000007_O"
     assert converted_id("mine", Style.COMPLETE) == "mine_C"
+    assert [origin_id(name) for name in ("Docs_00000007_I", "Docs_00000007_O")] == ["Docs_00000007_I"] * 2
+    assert [is_retold(name) for name in ("Docs_00000007_I", "Docs_00000007_O")] == [False, True]
 
 
 @pytest.mark.parametrize("style", STYLES)
