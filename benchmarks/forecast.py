@@ -111,9 +111,8 @@ def main() -> None:
         home.mkdir()
         with running_server(home) as server:
             options, took = made(CALIBRATION, "calibration", folder, server.env)
-            cli(
-                server.env, "forecast", *options, "--from", "calibration", "--workers", "1", "--write-rates", str(rates)
-            )
+            read = ("--from", "calibration", "--workers", "1", "--write-rates", str(rates))
+            cli(server.env, "forecast", "--profile", "demo", *options, *read)
             print(f"| seconds, forecast / taken | {' | '.join(FLOWS)} | forecast | taken | off by | bottleneck |")
             print(f"|---|{'---:|' * (len(FLOWS) + 3)}---|", flush=True)
             print(told("rates were read off it", foreseen(options, CALIBRATION, rates), took), flush=True)

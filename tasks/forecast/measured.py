@@ -11,9 +11,11 @@ from typing import Any
 from tasks.acceptance import difficulty
 from tasks.artifacts import Receipt
 from tasks.errors import BadInput
+from tasks.forecast.work import work_of
 from tasks.labeling.mending import ACCOUNT as MENDING
 from tasks.models import Verdict
 from tasks.run import Run, StageName
+from tasks.settings import Mending
 from tasks.sourcing.questions import CONTRACTS, RATINGS
 from tasks.teachers.cache import Use, open_cache
 
@@ -59,8 +61,21 @@ def measured_rates(
         for name, stage in _WHOLE.items()
         if (seconds := whole_s.get(name)) and rows_in.get(stage)
     }
-    calls = _calls(open_cache(run.cache_path).uses(run.account), rows_in)
-    return {"stages": stages, "calls": calls, "outcomes": _outcomes(run), **whole}
+    return {"stages": stages, "calls": calls_of(run), "outcomes": _outcomes(run), **whole}
+
+
+def calls_of(run: Run) -> dict[str, dict[str, float]]:
+    """What a run asked for each row, by account."""
+    rows_in, _ = _counts(run)
+    return _never_asked(run, rows_in) | _calls(open_cache(run.cache_path).uses(run.account), rows_in)
+
+
+def _never_asked(run: Run, rows_in: Mapping[StageName, int]) -> dict[str, dict[str, float]]:
+    """Calls that only some rows need, and of which the config would have made some: none, unless some were made."""
+    work = work_of(run.config)
+    names = [account.name for account in work.sourcing]
+    names += [work.mending] if work.rules.effort.mending is Mending.REWRITE else []
+    return {name: {"per_row": 0.0} for name in names if rows_in.get(_STAGE_OF.get(name, StageName.ROWS))}
 
 
 def _kept(whole: str, rows_in: Mapping[StageName, int], rows_out: Mapping[StageName, int]) -> float:

@@ -29,6 +29,8 @@ def test_rates_are_read_off_a_run(kodforge, built):
     found = yaml.safe_load(rates.read_text())
     assert found["calls"]["attempts"]["per_row"] == 1
     assert found["calls"]["attempts"]["completion_tokens"] > 0
+    assert found["calls"]["contracts"]["per_row"] > 0
+    assert found["calls"]["mending"]["per_row"] == 0.05, "the run had none of it: as assumed"
     assert found["stages"]["verdicts"]["sandbox_s"] > 0
     assert found["stages"]["verdicts"]["bytes"] > 0
     fared = {name: sum(found["outcomes"][name].values()) for name in ("*", "Prefill", "Leetcode")}
