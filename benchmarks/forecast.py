@@ -1,6 +1,6 @@
 """What a forecast is worth: rates read off one small run, and other runs forecast by them and then made.
 
-    python -m benchmarks.forecast            half an hour, on a machine left alone
+    python -m benchmarks.forecast            an hour, on a machine left alone
     python -m benchmarks.forecast --only slow-teacher
 
 The first run has one shard at a time, as docs/forecast.md says. The others differ from it in what a user would change:
@@ -48,8 +48,8 @@ CALIBRATION = Case(Size(48, shard_size=24, at_once=1, attempts=4))
 CASES = {
     "four shards at once": Case(Size(96, shard_size=24, attempts=4)),
     "twice the shard": Case(Size(96, shard_size=48, attempts=4)),
-    "slow teacher": Case(Size(96, shard_size=24, attempts=4), Speed(first_token_s=2, tokens_per_s=2)),
-    "few streams": Case(Size(96, shard_size=24, attempts=4), Speed(streams=6)),
+    "slow teacher": Case(Size(96, shard_size=24, attempts=4), Speed(first_token_s=1, tokens_per_s=5)),
+    "few streams": Case(Size(96, shard_size=24, attempts=4), Speed(streams=24)),
     "one box": Case(Size(96, shard_size=24, attempts=4, slots=1)),
 }
 

@@ -42,7 +42,8 @@ def measured_rates(
     Args:
         own_s: seconds of each stage's own work, over all its tasks.
         whole_s: seconds of `curation` and `publishing`.
-        boxed_s: seconds that each stage waited for the sandbox, of those whose rows do not say how long they ran.
+        boxed_s: seconds that each stage waited for the sandbox. They say how long boxes were taken up where shards ran one
+            at a time, or where the rows of a stage do not say it.
 
     Raises:
         BadInput: the run has not been verified to its end.
@@ -116,7 +117,8 @@ def _stage(
         times = [time for one in receipts for time in _column(run, name, one, column)]
         found["sandbox_s"] = sum(times) / rows
         found["sandbox_spread"] = _spread(times)
-    elif waited := boxed_s.get(name):
+    if (waited := boxed_s.get(name)) and (run.config.shards_in_flight == 1 or not column):
+        # What a box is taken up for: besides the program's run its making, and a core that others have meanwhile.
         found["sandbox_s"] = waited * run.config.sandbox.slots / rows
     return found
 

@@ -215,7 +215,8 @@ class Simulation:
         if effort.mending is Mending.REWRITE:  # wrong tests are left out without asking anybody
             yield from self._task(machine, StageName.ATTEMPTS, 0, work.account(work.mending), shard.rows)
         if effort.mutants:
-            yield from self._task(machine, StageName.AUDITS, solved)
+            audited = int(np.minimum(tries.passes, effort.candidates).sum())
+            yield from self._task(machine, StageName.AUDITS, audited)
         yield from self._task(machine, StageName.TRIPLETS, shard.rows)
         return solved * self._rates.stage(StageName.TRIPLETS).kept
 
