@@ -1,4 +1,4 @@
-"""What the page does by itself, in headless Chromium: changes that come in, keys that are held, answers that are none."""
+"""What the page does by itself, in headless Chromium: changes that come in, keys that are held, answers that fail."""
 
 from __future__ import annotations
 
