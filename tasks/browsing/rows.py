@@ -45,7 +45,6 @@ class Try:
     coverage: Fields | None = None
     mutation: Fields | None = None
     quality: list[Fields] = field(default_factory=list)
-    pair: Fields | None = None
 
 
 @dataclass
@@ -197,7 +196,6 @@ class Reader:
                     coverage=pair["coverage"] if pair else None,
                     mutation=audits.get(name),
                     quality=trials.get(name, {}).get("quality", []),
-                    pair=pair,
                 )
             )
             calls.add_attempt(one["attempt"], one["call"], bool(one["mends"]))
