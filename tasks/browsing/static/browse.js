@@ -20,7 +20,7 @@
     });
   }
 
-  // What an answer that is none of those wished for says, as text.
+  // Why there is no answer, or another one than was asked for: a text.
   async function problem(answer) {
     if (!answer) return "the server does not answer: start it again";
     const body = await answer.text();
