@@ -128,6 +128,41 @@ def one_writer(store: Store, run: str, wait_s: float, tell: Callable[[str], None
             _held.reset(token)
 
 
+def writer_of(store: Store, run: str) -> Writer | None:
+    """Who writes a run at the moment, which is told without waiting and hinders nobody; None where nobody does.
+
+    Raises:
+        StoreUnavailable: the store cannot be reached.
+    """
+    writer = _read(store, run)
+    if writer is None or writer.is_over(Writer.here()):
+        return None
+    is_held = _is_locked(store.path(run, FILE)) if store.is_local else None
+    return writer if (_is_renewed(store, run) if is_held is None else is_held) else None
+
+
+def _is_locked(path: str) -> bool | None:
+    """Whether somebody has a file locked; None on a filesystem that knows no locks."""
+    try:
+        with open(path, "rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return None
+    return False
+
+
+def _is_renewed(store: Store, run: str) -> bool:
+    """Whether a writer has renewed its file lately; also where the store does not tell when."""
+    written = store.written(run).get(FILE)
+    return written is not None and (not written.at or time.time() - written.at < GONE_S)
+
+
 class _Queue:
     """Waiting for another writer, for a bounded time."""
 

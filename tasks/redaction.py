@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 HIDDEN = "***"
 LONGEST = 600
@@ -37,12 +37,22 @@ def remember(secret: object) -> None:
         _known.add(secret)
 
 
+def hider() -> Callable[[str], str]:
+    """``without_known`` for many texts: what is secret is looked up once."""
+    held = {value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
+    secrets = sorted(held | _known, key=len, reverse=True)
+
+    def hide(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, HIDDEN)
+        return text
+
+    return hide
+
+
 def without_known(text: str) -> str:
     """A text without what this process knows to be secret; apart from that it is as it was, programs too."""
-    held = {value for name, value in os.environ.items() if _SECRET_NAME.search(name) and len(value) >= _SHORTEST}
-    for secret in sorted(held | _known, key=len, reverse=True):
-        text = text.replace(secret, HIDDEN)
-    return text
+    return hider()(text)
 
 
 def redacted(text: str) -> str:

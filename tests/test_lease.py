@@ -15,7 +15,7 @@ from moto.server import ThreadedMotoServer
 
 from tasks import lease
 from tasks.errors import RunBusy
-from tasks.lease import FILE, Writer, check_lease, one_writer
+from tasks.lease import FILE, Writer, check_lease, one_writer, writer_of
 from tasks.store import Store
 
 
@@ -90,6 +90,27 @@ def test_flow_within_a_writer_is_one_with_it(store):
         check_lease()
     with one_writer(store, "r", 0, print):
         check_lease()
+
+
+def test_who_writes_is_told_without_hindering_anybody(store):
+    assert writer_of(store, "r") is None
+    with one_writer(store, "r", 0, print):
+        found = writer_of(store, "r")
+        assert found is not None and found.pid == os.getpid()
+        assert writer_of(store, "other") is None
+    assert writer_of(store, "r") is None
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    dead = Writer.here().model_copy(update={"pid": ended.pid})
+    store.write(dead.model_dump_json().encode(), "r", FILE)
+    assert writer_of(store, "r") is None
+
+
+def test_writer_elsewhere_writes_as_long_as_it_holds_or_renews_its_file(store, monkeypatch):
+    store.write(elsewhere().model_dump_json().encode(), "r", FILE)
+    assert (writer_of(store, "r") is None) == store.is_local  # where there are locks, nobody has this one
+    monkeypatch.setattr(lease, "GONE_S", -10.0)
+    assert writer_of(store, "r") is None
 
 
 @pytest.mark.parametrize("store", ["s3"], indirect=True)

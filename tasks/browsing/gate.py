@@ -11,13 +11,14 @@ import hmac
 import logging
 import secrets
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tasks.browsing.pages import render
 from tasks.redaction import cause
 
 _LOG = logging.getLogger(__name__)
@@ -108,7 +109,8 @@ class Gate:
             if started:
                 raise
             _LOG.exception("%s %s failed", scope["method"], scope["path"])
-            await PlainTextResponse(f"This page failed: {cause(error)}", 500)(scope, receive, safely)
+            told = render("problem", status=500, detail=f"This page failed: {cause(error)}")
+            await HTMLResponse(told, 500)(scope, receive, safely)
 
     def _answer(self, scope: Scope, headers: Headers) -> Response | None:
         """The answer to a request that goes no further; None lets it in."""
@@ -156,11 +158,8 @@ class Gate:
         return answer
 
     def _given_cookie(self, headers: Headers) -> str:
-        try:
-            cookies = SimpleCookie(headers.get("cookie", ""))
-        except CookieError:
-            return ""
-        return cookies[self._cookie].value if self._cookie in cookies else ""
+        """The cookie of this server, whatever those of others on this host look like."""
+        return cookie_parser(headers.get("cookie", "")).get(self._cookie, "")
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,10 +7,9 @@ Parquet says is in it, so that it can be removed at any time.
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -22,31 +21,46 @@ import pyarrow.compute as pc
 
 from tasks.artifacts import Receipt
 from tasks.browsing import tables, words
-from tasks.browsing.queries import fetch, first, one
+from tasks.browsing.database import discard, is_own, opened, remove_left_overs, snapshot, transaction, usable
+from tasks.browsing.queries import fetch, first
 from tasks.errors import BadInput, StoreUnavailable
 from tasks.models import SCHEMA_VERSION
 from tasks.run import Run, StageName
+from tasks.store import Written
 
-FORMAT = 1
+FORMAT = 2
 """Of the database; another one is made beside it."""
 BATCH_ROWS = 5_000
 """Rows of some shards that are in memory at a time, unless one shard has more."""
-MEMORY = "1GB"
-"""What DuckDB may use before it puts things on disk."""
-KEPT_DAYS = 30
-"""After so many days without use an index is removed."""
 _AT_LEAST_S, _PATIENCE = 1.5, 5
 """A run under way is looked at again after that, or after so many times what the last look took."""
+_MADE = "rows of"
+"""In ``meta``, as long as ``rows`` is what the other tables say: the stage whose rows are released."""
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class _Shard:
-    """A finished shard as it is now, and as the index has it."""
+    """A finished shard as it is now, and what another one in its place would not have."""
 
     receipt: Receipt
     stamp: str
     at: float
+
+
+@dataclass(frozen=True)
+class _Changes:
+    """What has changed in a stage.
+
+    Attributes:
+        fresh: shards to read.
+        gone: names of shards that there no longer are.
+        manifest: the stamp of the one that says so; empty where the stage is under way.
+    """
+
+    fresh: list[_Shard]
+    gone: list[str]
+    manifest: str = ""
 
 
 class Index:
@@ -59,6 +73,9 @@ class Index:
     Attributes:
         path: the database.
         version: is raised whenever rows may have changed.
+
+    Raises:
+        BadInput: the folder may not be written, or is full.
     """
 
     def __init__(self, run: Run, folder: Path, progress: Progress = lambda _: None) -> None:
@@ -67,45 +84,26 @@ class Index:
         self._lock = Lock()
         self._again = 0.0
         self._manifests: dict[str, str] = {}
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _remove_unused(folder)
         name = hashlib.sha256(f"{run.store.url} {run.config.run}".encode()).hexdigest()[:16]
-        self.path = folder / f"{run.config.run}-{name}-{SCHEMA_VERSION}-{FORMAT}.duckdb"
-        self._connection = self._open()
-
-    def _open(self) -> duckdb.DuckDBPyConnection:
-        try:
-            connection = _connect(self.path)
-        except duckdb.IOException as error:
-            if "lock" not in str(error).lower():
-                for file in self.path.parent.glob(f"{self.path.name}*"):  # broken, as by a full disk: it is made anew
-                    file.unlink()
-                connection = _connect(self.path)
-            else:  # another server of the same run has it
-                self.path = self.path.with_suffix(f".{os.getpid()}.duckdb")
-                connection = _connect(self.path)
-        os.utime(self.path)
-        there = {str(name) for (name,) in fetch(connection, "SELECT table_name FROM duckdb_tables()")}
-        if "receipts" not in there:
-            connection.execute(tables.SCHEMA)
-        if "rows" not in there:
-            self._make_rows(connection)
-        return connection
+        with usable(folder, OSError, duckdb.Error):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            remove_left_overs(folder)
+            file = folder / f"{run.config.run}-{name}-{SCHEMA_VERSION}-{FORMAT}.duckdb"
+            self._connection, self.path = opened(file)
+            if first(self._connection, "SELECT 1 FROM duckdb_tables() WHERE table_name = 'rows'") is None:
+                with transaction(self._connection):
+                    self._connection.execute(tables.SCHEMA)
+                    self._put_rows(self._connection)
 
     def close(self) -> None:
         """Close the database. One that was made because another server has the usual one is removed."""
         self._connection.close()
-        if self.path.name.endswith(f".{os.getpid()}.duckdb"):
-            self.path.unlink(missing_ok=True)
+        if is_own(self.path):
+            discard(self.path)
 
-    @contextmanager
-    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def cursor(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection of the caller's own, which sees the rows as they were when it began to ask."""
-        cursor = self._connection.cursor()
-        try:
-            yield cursor
-        finally:
-            cursor.close()
+        return snapshot(self._connection)
 
     def refresh(self) -> bool:
         """Read what has changed in the store.
@@ -114,15 +112,17 @@ class Index:
             Whether anything has; False too where another thread is at it.
 
         Raises:
-            BadInput: the run is of another version of kodforge.
+            BadInput: the run is of another version of kodforge, or the database's folder is full.
             StoreUnavailable: the store cannot be reached.
         """
         if not self._lock.acquire(blocking=False):
             return False
+        cursor = self._connection.cursor()
         try:
-            with self.cursor() as cursor:
+            with usable(self.path.parent, duckdb.Error):
                 return self._refresh(cursor)
         finally:
+            cursor.close()
             self._lock.release()
 
     def refresh_soon(self) -> bool:
@@ -135,77 +135,85 @@ class Index:
         return changed
 
     def _refresh(self, cursor: duckdb.DuckDBPyConnection) -> bool:
-        changed = gone = texts = False
         for stage, reading in tables.READINGS.items():
-            fresh, stale = self._changes(cursor, stage)
-            if not fresh and not stale:
+            found = self._changes(cursor, stage)
+            if found is None:
                 continue
-            changed = True
-            texts = texts or reading.has_texts or "texts" in reading.tables
-            gone = gone or bool(stale and "texts" in reading.tables)
-            for name in stale:
-                _forget(cursor, stage, reading, [name])
-            done = 0
-            for batch in _batches(fresh):
+            if found.gone:
+                with transaction(cursor):
+                    _forget(cursor, stage, reading, found.gone)
+            done, is_whole = 0, True
+            for batch in _batches(found.fresh):
                 done += len(batch)
-                self._progress(f"reading {stage.value}: {done} of {len(fresh)} shards")
-                self._read(cursor, stage, reading, batch)
-        if texts or self._wants_texts(cursor):
-            self._read_late_texts(cursor)
-            words.settle(cursor, gone)
-        if changed:
-            self._make_rows(cursor)
-            with suppress(duckdb.TransactionException):  # somebody reads: the next one will do
-                cursor.execute("CHECKPOINT")
-        return changed
+                self._progress(f"reading {stage.value}: {done} of {len(found.fresh)} shards")
+                is_whole = self._read(cursor, stage, reading, batch) and is_whole
+            if is_whole and found.manifest:
+                self._manifests[stage.value] = found.manifest
+        self._read_late_texts(cursor)
+        made_of = first(cursor, "SELECT value FROM meta WHERE name = ?", [_MADE])
+        if made_of == (self.run.last_stage.value,):
+            return False
+        words.settle(cursor)
+        self._make_rows(cursor)
+        with suppress(duckdb.TransactionException):  # somebody reads: the next one will do
+            cursor.execute("CHECKPOINT")
+        return True
 
-    def _changes(self, cursor: duckdb.DuckDBPyConnection, stage: StageName) -> tuple[list[_Shard], list[str]]:
-        """Shards to read, and the names of those that the index has and that are no longer so."""
-        found = self._finished(cursor, stage)
-        if found is None:
-            return [], []
-        known = dict(fetch(cursor, "SELECT shard, content FROM receipts WHERE stage = ?", [stage.value]))
-        fresh = [shard for shard in found if known.get(shard.receipt.name) != shard.receipt.content]
-        names = {shard.receipt.name for shard in found}
-        stale = [name for name in known if name not in names]
-        return fresh, stale + [shard.receipt.name for shard in fresh if shard.receipt.name in known]
+    def _changes(self, cursor: duckdb.DuckDBPyConnection, stage: StageName) -> _Changes | None:
+        """What has changed in a stage since it was read; None where nothing can have.
 
-    def _finished(self, cursor: duckdb.DuckDBPyConnection, stage: StageName) -> list[_Shard] | None:
-        """All finished shards of a stage; None where none can have changed since they were last looked at.
-
-        A finished stage names them in its manifest. Of one that is under way each receipt is looked at, and read where
-        it was written since.
+        A finished stage names its shards in its manifest. Of one that is under way each receipt is looked at, and read
+        where it was written since.
         """
         store, folder = self.run.store, (self.run.config.run, stage.value)
         manifest = store.written(*folder).get("manifest.json")
-        if manifest is not None:
-            if self._manifests.get(stage.value) == manifest.stamp:
-                return None
-            told = self.run.stage(stage).manifest()
-            if told is not None:
-                _check_version(self.run, told)
-                self._manifests[stage.value] = manifest.stamp
-                receipts = [Receipt.model_validate(one) for one in told["shards"]]
-                return [_Shard(receipt, "", manifest.at) for receipt in receipts]
+        if manifest and self._manifests.get(stage.value) == manifest.stamp:
+            return None
+        query = "SELECT shard, content, stamp FROM receipts WHERE stage = ?"
+        known = {name: (content, stamp) for name, content, stamp in fetch(cursor, query, [stage.value])}
+        told = self.run.stage(stage).manifest() if manifest else None
+        if manifest and told:
+            _check_version(self.run, told)
+            receipts = [Receipt.model_validate(one) for one in told["shards"]]
+            fresh = [_Shard(one, "", manifest.at) for one in receipts if known.get(one.name, ("",))[0] != one.content]
+            return _Changes(fresh, sorted(known.keys() - {one.name for one in receipts}), manifest.stamp)
         self._manifests.pop(stage.value, None)
-        query = "SELECT shard, stamp FROM receipts WHERE stage = ?"
-        known = dict(fetch(cursor, query, [stage.value]))
-        found = []
-        for file, written in sorted(store.written(*folder, "receipts").items()):
-            name = file.removesuffix(".json")
-            if not file.endswith(".json"):
-                continue
-            if known.get(name) == written.stamp:
-                found.append(_Shard(self._known(cursor, stage, name), written.stamp, written.at))
-            elif receipt := self.run.stage(stage).done(name):
-                found.append(_Shard(receipt, written.stamp, written.at))
-        return found
+        return self._receipts(cursor, stage, known, store.written(*folder, "receipts"))
 
-    def _known(self, cursor: duckdb.DuckDBPyConnection, stage: StageName, name: str) -> Receipt:
-        query = "SELECT content, rows_in, rows_out, rejected FROM receipts WHERE stage = ? AND shard = ?"
-        content, rows_in, rows_out, rejected = one(cursor, query, [stage.value, name])
-        told = {"content": content, "rows_in": rows_in, "rows_out": rows_out, "rejected": rejected}
-        return Receipt.model_validate({"stage": stage.value, "name": name, "fingerprint": "", "reasons": {}, **told})
+    def _receipts(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        stage: StageName,
+        known: dict[str, tuple[str, str]],
+        listed: dict[str, Written],
+    ) -> _Changes:
+        """What has changed in a stage that is under way.
+
+        Args:
+            known: by shard, the content and the stamp of its receipt when it was read.
+            listed: the receipts that there are.
+        """
+        fresh, there, touched = [], set(), {}
+        for file, written in sorted(listed.items()):
+            name = file.removesuffix(".json")
+            content, stamp = known.get(name, ("", ""))
+            if stamp != written.stamp:
+                receipt = self.run.stage(stage).done(name) if file.endswith(".json") else None
+                if receipt is None:
+                    continue
+                if receipt.content == content:
+                    touched[name] = written.stamp
+                else:
+                    fresh.append(_Shard(receipt, written.stamp, written.at))
+            there.add(name)
+        if touched:
+            table = pa.table({"shard": list(touched), "stamp": list(touched.values())})
+            with _viewed(cursor, table):
+                cursor.execute(
+                    "UPDATE receipts SET stamp = part.stamp FROM part WHERE stage = ? AND receipts.shard = part.shard",
+                    [stage.value],
+                )
+        return _Changes(fresh, sorted(known.keys() - there))
 
     def _read(
         self,
@@ -213,8 +221,12 @@ class Index:
         stage: StageName,
         reading: tables.Reading,
         batch: list[_Shard],
-    ) -> None:
-        """Put some shards into the tables, in one transaction. One that was replaced meanwhile is left for later."""
+    ) -> bool:
+        """Put some shards into the tables, in one transaction. One that was replaced meanwhile is left for later.
+
+        Returns:
+            Whether none was.
+        """
         rows, rejects, read = [], [], []
         for shard in batch:
             receipt = shard.receipt
@@ -228,10 +240,11 @@ class Index:
                         _labelled(table, receipt.name).append_column("written", _constant(shard.at, table.num_rows))
                     )
             except StoreUnavailable:
-                self._manifests.pop(stage.value, None)
                 continue
             read.append(shard)
-        with _transaction(cursor):
+        if not read:
+            return not batch
+        with transaction(cursor):
             _forget(cursor, stage, reading, [shard.receipt.name for shard in read])
             if rows:
                 self._fill(cursor, reading, pa.concat_tables(rows))
@@ -241,8 +254,10 @@ class Index:
                     cursor.execute(tables.REJECTS.format(stage=stage.value, owner=owner))
             for shard in read:
                 one = shard.receipt
-                told = [stage.value, one.name, one.content, shard.stamp, shard.at, one.rows_in, one.rows_out]
-                cursor.execute("INSERT INTO receipts VALUES (?,?,?,?,?,?,?,?,?)", [*told, one.rejected, one.reasons])
+                counts = [one.rows_in, one.rows_out, one.rejected]
+                told = [stage.value, one.name, one.content, shard.stamp, *counts]
+                cursor.execute("INSERT INTO receipts VALUES (?,?,?,?,?,?,?)", told)
+        return len(read) == len(batch)
 
     def _fill(self, cursor: duckdb.DuckDBPyConnection, reading: tables.Reading, table: pa.Table) -> None:
         cursor.execute("CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM texts WHERE false")
@@ -258,10 +273,6 @@ class Index:
         cursor.execute(words.ADD)
         cursor.execute("DROP TABLE fresh")
 
-    def _wants_texts(self, cursor: duckdb.DuckDBPyConnection) -> bool:
-        query = "SELECT 1 FROM questions ANTI JOIN texts USING (id) LIMIT 1"
-        return first(cursor, query) is not None
-
     def _read_late_texts(self, cursor: duckdb.DuckDBPyConnection) -> None:
         """Read the texts of questions that were not verified, or not yet."""
         query = (
@@ -272,7 +283,7 @@ class Index:
         for done, (name, content) in enumerate(wanted, 1):
             if done % 50 == 1:
                 self._progress(f"reading texts: {done} of {len(wanted)} shards")
-            receipt = self._known(cursor, StageName.QUESTIONS, name).model_copy(update={"content": content})
+            receipt = known_receipt(StageName.QUESTIONS, name, content)
             try:
                 table = self.run.stage(StageName.QUESTIONS).table(receipt, ["question_id", "question"])
             except StoreUnavailable:
@@ -281,39 +292,38 @@ class Index:
             lacking = table.filter(
                 pc.is_in(table["question_id"], value_set=pa.array([one for (one,) in ids], pa.string()))
             )
-            with _transaction(cursor):
+            if not lacking.num_rows:
+                continue
+            with transaction(cursor):
+                _outdate_rows(cursor)
                 cursor.execute("CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM texts WHERE false")
                 with _viewed(cursor, _labelled(lacking, name)):
                     cursor.execute(tables.LATE_TEXTS)
                 self._keep_texts(cursor)
 
-    def _make_rows(self, connection: duckdb.DuckDBPyConnection) -> None:
-        settling = [stage.value for stage in tables.SETTLING]
-        last = self.run.last_stage.value
-        connection.execute(tables.ROWS, {"settling": settling, "last": last})
+    def _make_rows(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        with transaction(cursor):
+            self._put_rows(cursor)
+            _outdate_rows(cursor)
+            cursor.execute("INSERT INTO meta VALUES (?, ?)", [_MADE, self.run.last_stage.value])
         self.version += 1
 
+    def _put_rows(self, cursor: duckdb.DuckDBPyConnection) -> None:
+        values = {"settling": [stage.value for stage in tables.SETTLING], "beginning": tables.BEGINNING}
+        cursor.execute(tables.ROWS, {**values, "last": self.run.last_stage.value})
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """A database that reads no file but its own, and takes no extension from the network."""
-    connection = duckdb.connect(
-        str(path),
-        config={
-            "memory_limit": MEMORY,
-            "enable_external_access": "false",
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-        },
+
+def known_receipt(stage: StageName, shard: str, content: str) -> Receipt:
+    """A receipt as far as the index knows it, which is enough to read its shard."""
+    counts = {"rows_in": 0, "rows_out": 0, "rejected": 0, "reasons": {}}
+    return Receipt.model_validate(
+        {"stage": stage.value, "name": shard, "fingerprint": "", "content": content, **counts}
     )
-    path.chmod(0o600)
-    return connection
 
 
-def _remove_unused(folder: Path) -> None:
-    for file in folder.glob("*.duckdb*"):
-        with suppress(OSError):
-            if file.stat().st_mtime < time.time() - KEPT_DAYS * 86_400:
-                file.unlink()
+def _outdate_rows(cursor: duckdb.DuckDBPyConnection) -> None:
+    """Have ``rows`` made anew, by whichever start comes to it."""
+    cursor.execute("DELETE FROM meta WHERE name = ?", [_MADE])
 
 
 def _check_version(run: Run, manifest: dict[str, Any]) -> None:
@@ -339,10 +349,13 @@ def _batches(shards: Iterable[_Shard]) -> Iterator[list[_Shard]]:
 
 def _forget(cursor: duckdb.DuckDBPyConnection, stage: StageName, reading: tables.Reading, names: list[str]) -> None:
     """Take shards out of the tables."""
+    _outdate_rows(cursor)
     for table in ("receipts", "rejects", *reading.tables):
         of_stage = "stage = ? AND " if table in ("receipts", "rejects", *tables.BY_STAGE) else ""
         values: list[object] = [stage.value] if of_stage else []
-        cursor.execute(f"DELETE FROM {table} WHERE {of_stage} list_contains(?, shard)", [*values, names])
+        query = f"DELETE FROM {table} WHERE {of_stage} list_contains(?, shard)"
+        if fetch(cursor, query, [*values, names]) != [(0,)] and table == "texts":
+            words.unsettle(cursor)
 
 
 def _labelled(table: pa.Table, shard: str) -> pa.Table:
@@ -360,15 +373,3 @@ def _viewed(cursor: duckdb.DuckDBPyConnection, table: pa.Table) -> Iterator[None
         yield
     finally:
         cursor.unregister("part")
-
-
-@contextmanager
-def _transaction(cursor: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    cursor.execute("BEGIN")
-    try:
-        yield
-        cursor.execute("COMMIT")
-    except BaseException:
-        with suppress(duckdb.Error):
-            cursor.execute("ROLLBACK")
-        raise

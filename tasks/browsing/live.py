@@ -6,16 +6,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from tasks.browsing.queries import Cursor, dicts, fetch, one
 from tasks.errors import AnswersUnavailable, BadInput, StoreUnavailable
+from tasks.lease import writer_of
 from tasks.models import NOT_ASKED, RejectReason
+from tasks.publishing.folder import read_manifest, release_store
 from tasks.publishing.summary import FUNNEL
-from tasks.redaction import without_known
+from tasks.redaction import hider
 from tasks.run import Run, StageName
 from tasks.teachers.cache import Sum, is_database, open_cache
 
@@ -76,7 +78,7 @@ class State:
         usd: None where a price is not known.
         errors: replies that could not be had or used, by kind.
         released: rows that are released, or would be now.
-        ended: whether the run has a release.
+        ended: whether its rows are released, and nobody is at it again.
     """
 
     stages: list[StageState]
@@ -91,7 +93,6 @@ class State:
     released: int
     ended: bool
     version: int
-    by_stage: list[dict[str, Any]] = field(default_factory=list)
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -121,12 +122,14 @@ class Live:
         query = (
             "SELECT stage, id, owner, subset, reason, evidence FROM rejects ORDER BY written DESC, stage, id LIMIT ?"
         )
-        newest = [{**row, "evidence": without_known(row["evidence"])} for row in dicts(cursor, query, [NEWEST])]
+        hide = hider()
+        newest = [{name: hide(str(told)) for name, told in row.items()} for row in dicts(cursor, query, [NEWEST])]
         query = "SELECT count(*), count(*) FILTER (WHERE stage = 'released') FROM rows"
         rows, released = one(cursor, query)
         costs = [one.usd for one in sums]
+        stages = list(self._stages(counted))
         return State(
-            stages=list(self._stages(counted)),
+            stages=stages,
             answers=sum(one.calls for one in sums),
             cached=sum(one.cached for one in sums),
             per_min=per_min,
@@ -136,9 +139,8 @@ class Live:
             newest=newest,
             rows=int(rows),
             released=int(released),
-            ended=self._ended(),
+            ended=all(one.finished for one in stages) and self._is_released(),
             version=version,
-            by_stage=[asdict(one) for one in sums],
         )
 
     def _stages(self, counted: dict[str, tuple[int, ...]]) -> Iterator[StageState]:
@@ -162,12 +164,13 @@ class Live:
             return self.run.store.exists(self.run.config.run, stage.value, "manifest.json")
         return False
 
-    def _ended(self) -> bool:
-        release = self.run.config.release.path
-        with suppress(StoreUnavailable, BadInput):
-            if release:
-                return self.run.store.__class__.of(self.run.config, release).exists("release.json")
-            return self.run.store.exists(self.run.config.run, "release", "release.json")
+    def _is_released(self) -> bool:
+        """Whether there is a release of this run, which nobody is about to replace."""
+        config = self.run.config
+        with suppress(StoreUnavailable, BadInput, OSError):
+            if writer_of(self.run.store, config.run) is None:
+                manifest = read_manifest(release_store(config))
+                return manifest is not None and manifest.run == config.run
         return False
 
     def _used(self) -> tuple[list[Sum], float | None]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from threading import Lock
+from typing import Any
 
-from tasks.errors import BadInput
+from tasks.curation.reviewed import is_final
+from tasks.errors import BadInput, StoreUnavailable
 from tasks.reviews import MOST_BYTES, Decision, Review, dump_reviews, holding, parse_reviews
 from tasks.run import Run
 
@@ -14,8 +20,12 @@ FILE = "review.jsonl"
 """Of a run, in its folder."""
 
 
+class DecidedAnew(BadInput):
+    """The decision that is to be undone is not the last one on its row any more."""
+
+
 class ReviewFile:
-    """Decisions on a run's rows. Read anew before each change, so that what somebody added meanwhile stays.
+    """Decisions on a run's rows, whoever made them: the file is read anew where it has changed.
 
     Args:
         reviewer: who decides.
@@ -27,7 +37,9 @@ class ReviewFile:
     def __init__(self, run: Run, reviewer: str) -> None:
         self.run, self.reviewer = run, reviewer
         self._lock = Lock()
-        self._held = holding(self._read())
+        self._stamp = ""
+        self._held: dict[str, Review] = {}
+        self.decisions()
 
     @property
     def place(self) -> str:
@@ -36,8 +48,18 @@ class ReviewFile:
         return f"{url}/{self.run.config.run}/{FILE}"
 
     def decisions(self) -> dict[str, Review]:
-        """By row, what holds."""
-        return dict(self._held)
+        """By row, what holds; while the store is away, what held when it was last reached.
+
+        Raises:
+            BadInput: a line of the file is none.
+        """
+        with self._lock:
+            with suppress(StoreUnavailable):
+                written = self.run.store.written(self.run.config.run).get(FILE)
+                stamp = written.stamp if written else ""
+                if stamp != self._stamp:
+                    self._held, self._stamp = holding(self._read()), stamp
+            return dict(self._held)
 
     def data(self) -> bytes:
         """The file as it is."""
@@ -55,18 +77,31 @@ class ReviewFile:
         self._change(lambda lines: [*lines, review])
         return review
 
-    def undo(self, row_id: str) -> Review | None:
-        """Take the last decision on a row back; what holds then, if anything."""
+    def undo(self, row_id: str, line: str) -> Review | None:
+        """Take the last decision on a row back; what holds then, if anything.
+
+        Args:
+            line: which decision that is, as ``line_of`` names it.
+
+        Raises:
+            DecidedAnew: it is another one by now.
+        """
 
         def without_last(lines: list[Review]) -> list[Review]:
-            mine = [place for place, one in enumerate(lines) if one.question_id == row_id]
-            return [one for place, one in enumerate(lines) if place != mine[-1]] if mine else lines
+            last = next((place for place in reversed(range(len(lines))) if lines[place].question_id == row_id), None)
+            found = None if last is None else lines[last]
+            if line_of(found) != line:
+                told = f"it was {found.told}" if found else "nothing is decided on it any more"
+                raise DecidedAnew(
+                    f"row {row_id!r} was decided on since this page was loaded: {told}. Load the page again, and undo "
+                    f"that if you want to"
+                )
+            return lines if last is None else [*lines[:last], *lines[last + 1 :]]
 
-        self._change(without_last)
-        return self._held.get(row_id)
+        return self._change(without_last).get(row_id)
 
-    def _change(self, change: Callable[[list[Review]], list[Review]]) -> None:
-        with self._lock:
+    def _change(self, change: Callable[[list[Review]], list[Review]]) -> dict[str, Review]:
+        with self._lock, self._alone():
             before = self._read()
             lines = change(before)
             data = dump_reviews(lines)
@@ -78,7 +113,45 @@ class ReviewFile:
             if lines != before:
                 self.run.store.write(data, self.run.config.run, FILE)
             self._held = holding(lines)
+            return self._held
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Have other servers on this folder wait with their changes. An object store knows no locks."""
+        store = self.run.store
+        if not store.is_local:
+            yield
+            return
+        folder = store.path(self.run.config.run)
+        os.makedirs(folder, exist_ok=True)
+        # The folder and not the file, in whose place each change puts another one.
+        opened = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # a filesystem that knows none either
+                fcntl.flock(opened, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(opened)
 
     def _read(self) -> list[Review]:
         data = self.run.store.find(self.run.config.run, FILE)
         return [] if data is None else parse_reviews(data, repr(self.place))
+
+
+def line_of(review: Review | None) -> str:
+    """A name for a decision that no other one has; empty for none."""
+    return "" if review is None else hashlib.sha256(dump_reviews([review])).hexdigest()[:16]
+
+
+def without_effect(row: Mapping[str, Any], review: Review | None) -> str:
+    """Why a decision changes nothing of a row, in a sentence; empty where it does, or none was made.
+
+    Args:
+        row: as the list has it.
+    """
+    if review is None or review.decision is not Decision.ACCEPT or row["fate"] != "rejected":
+        return ""
+    if not is_final(row["stage"], row["reason"]):
+        return ""
+    reason = row["reason"].replace("_", " ")
+    return f"This has no effect: the row was rejected at {row['stage']} ({reason}), and nobody can bring it back."

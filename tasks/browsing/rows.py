@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from tasks.artifacts import Receipt
 from tasks.browsing.calls import Calls, Told
+from tasks.browsing.index import known_receipt
 from tasks.browsing.queries import Cursor, dicts, fetch, first
 from tasks.curation.decisions import told_finding, told_hit
 from tasks.errors import StoreUnavailable
@@ -45,7 +45,6 @@ class Try:
     coverage: Fields | None = None
     mutation: Fields | None = None
     quality: list[Fields] = field(default_factory=list)
-    pair: Fields | None = None
 
 
 @dataclass
@@ -69,6 +68,11 @@ class Detail:
     styles: list[Fields] = field(default_factory=list)
     answers: list[Fields] = field(default_factory=list)
     calls: list[Told] = field(default_factory=list)
+
+    @property
+    def can_run(self) -> bool:
+        """Whether it has anything that the sandbox could run a solution against."""
+        return bool(self.test or self.io)
 
     @property
     def quality(self) -> list[Fields]:
@@ -105,7 +109,7 @@ class Reader:
                 if one["attempt_id"] == attempt_id:
                     return Pair(id=attempt_id, solution=one["solution"], test=one["test"])
             return None
-        row = self._row(summary)
+        row = self._row(summary) or self._conversion(summary)
         if row is None or not (row["test"] or row["io"]):
             return None
         return Pair(id=row_id, solution=row["solution"], test=row["test"], io=row["io"])
@@ -150,8 +154,14 @@ class Reader:
                 return row
         return None
 
+    def _conversion(self, summary: Fields) -> Fields | None:
+        """The row as the converter told it in another style; None where it is no such row, or was not told."""
+        if summary["origin"] == summary["id"]:
+            return None
+        return next(self._of(StageName.CONVERSIONS, summary), None)
+
     def _add_conversion(self, found: Detail, origin: Fields, calls: Calls) -> None:
-        told = next(self._of(StageName.CONVERSIONS, found.summary), None)
+        told = self._conversion(found.summary)
         if told and not found.row:
             found.question, found.solution, found.test = told["question"], told["solution"], told["test"]
             found.io = told["io"]
@@ -186,7 +196,6 @@ class Reader:
                     coverage=pair["coverage"] if pair else None,
                     mutation=audits.get(name),
                     quality=trials.get(name, {}).get("quality", []),
-                    pair=pair,
                 )
             )
             calls.add_attempt(one["attempt"], one["call"], bool(one["mends"]))
@@ -253,8 +262,7 @@ class Reader:
         known = first(self._cursor, query, [stage.value, shard])
         if known is None:
             return
-        counts = {"rows_in": 0, "rows_out": 0, "rejected": 0, "reasons": {}}
-        receipt = Receipt(stage=stage.value, name=shard, fingerprint="", content=known[0], **counts)
+        receipt = known_receipt(stage, shard, known[0])
         try:
             if question:
                 table = self.run.stage(stage).table(receipt)

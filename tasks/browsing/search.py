@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.browsing.queries import Cursor, dicts, fetch, first, one
-from tasks.browsing.words import find, terms_of
+from tasks.browsing.words import find, left_out, terms_of
 from tasks.errors import BadInput
 from tasks.reviews import Reviews
 
@@ -102,12 +102,14 @@ class Found:
         rows: those of this page, by column.
         facets: of each, how many rows have which value, if nothing were chosen of it.
         after: the key of the next page; empty on the last one.
+        left_out: what of the search field was not looked for, in words.
     """
 
     total: int
     rows: list[dict[str, Any]]
     facets: dict[str, list[tuple[str, int]]]
     after: str
+    left_out: str
 
 
 def search(cursor: Cursor, filters: Filters, reviews: Reviews) -> Found:
@@ -124,7 +126,8 @@ def search(cursor: Cursor, filters: Filters, reviews: Reviews) -> Found:
     listed = dicts(cursor, query, [*values, *more])
     shown = listed[:PAGE]
     after = f"{shown[-1]['sorted_by']}|{shown[-1]['id']}" if len(listed) > PAGE else ""
-    return Found(total, shown, {name: _count(cursor, filters, rows, name) for name in FACETS}, after)
+    facets = {name: _count(cursor, filters, rows, name) for name in FACETS}
+    return Found(total, shown, facets, after, left_out(filters.q))
 
 
 def following(cursor: Cursor, filters: Filters, reviews: Reviews, row: Mapping[str, Any]) -> str:
@@ -145,7 +148,12 @@ def _chosen_rows(cursor: Cursor, filters: Filters, reviews: Reviews) -> str:
     """What to select from: all rows, or those with the words that are asked for; with what was decided on them."""
     rows = "rows"
     if find(cursor, terms_of(filters.q)):
-        rows += " SEMI JOIN hits USING (n)"
+        # By their ids: while what has changed is read, the texts of some rows are newer than the rows.
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE fitting AS SELECT n FROM rows "
+            "SEMI JOIN (SELECT id FROM texts SEMI JOIN hits USING (n)) USING (id)"
+        )
+        rows += " SEMI JOIN fitting USING (n)"
     if reviews:
         decisions = [review.decision.value for review in reviews.values()]
         ids = pa.array(list(reviews), pa.string())

@@ -17,8 +17,8 @@ from tasks.browsing.gate import Gate, Tokens
 from tasks.browsing.index import Index
 from tasks.browsing.live import Live
 from tasks.browsing.pages import ASSETS, asset, render
-from tasks.browsing.rerun import Rerunner
-from tasks.browsing.reviews import FILE, ReviewFile
+from tasks.browsing.rerun import RerunBusy, Rerunner
+from tasks.browsing.reviews import FILE, DecidedAnew, ReviewFile, line_of, without_effect
 from tasks.browsing.rows import Reader
 from tasks.browsing.search import FACETS, Filters, following, search
 from tasks.errors import BadInput, KodforgeError, SandboxUnavailable
@@ -36,13 +36,18 @@ _AT_ONCE = 8
 
 
 class Wish(BaseModel):
-    """What is to become of a row: ``accept``, ``reject``, or ``undo`` for the decision before."""
+    """What is to become of a row: ``accept``, ``reject``, or ``undo`` for the decision before.
+
+    Attributes:
+        line: the decision to undo, by the name that the page has for it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     id: str = Field(max_length=500)
     decision: Literal["accept", "reject", "undo"]
     note: str = Field("", max_length=4000)
+    line: str = Field("", max_length=100)
 
 
 class Trial(BaseModel):
@@ -74,10 +79,13 @@ class Desk:
 
     def listed(self, filters: Filters, template: str) -> str:
         """The list of rows as a page, or as the part of it that changes."""
-        decided = self.reviews.decisions()
+        decided, version = self.reviews.decisions(), self.index.version
         with self.index.cursor() as cursor:
             found = search(cursor, filters, decided)
-        return self._page(template, filters=filters, found=found, facets=FACETS)
+        for row in found.rows:
+            review = decided.get(row["id"])
+            row |= {"line": line_of(review), "without_effect": without_effect(row, review)}
+        return self._page(template, len(decided), filters=filters, found=found, facets=FACETS, version=version)
 
     def shown(self, row_id: str, filters: Filters) -> str | None:
         """The page of a row; None where there is none of that id."""
@@ -87,7 +95,9 @@ class Desk:
             if found is None:
                 return None
             after = following(cursor, filters, decided, found.summary)
-        return self._page("row", row=found, review=decided.get(row_id), filters=filters, following=after)
+        review = decided.get(row_id)
+        told = {"review": review, "line": line_of(review), "without_effect": without_effect(found.summary, review)}
+        return self._page("row", len(decided), row=found, filters=filters, following=after, **told)
 
     def state(self) -> dict[str, Any]:
         """What the run is doing."""
@@ -100,25 +110,33 @@ class Desk:
             pair = Reader(self.run, cursor).pair(row_id, attempt_id)
         return None if pair is None else render("rerun", verdict=self.rerunner.run(pair))
 
-    def decide(self, row_id: str, decision: str, note: str) -> dict[str, Any]:
+    def decide(self, wanted: Wish) -> dict[str, Any]:
         """What holds on a row after it was decided on.
 
         Raises:
             BadInput: there is no such row.
+            DecidedAnew: the decision to undo is not the last one on it.
         """
         with self.index.cursor() as cursor:
-            if Reader(self.run, cursor).summary(row_id) is None:
-                raise BadInput(f"run {self.run.config.run!r} has no row {row_id[:200]!r}")
-        if decision == "undo":
-            review = self.reviews.undo(row_id)
+            row = Reader(self.run, cursor).summary(wanted.id)
+        if row is None:
+            raise BadInput(f"run {self.run.config.run!r} has no row {wanted.id[:200]!r}")
+        if wanted.decision == "undo":
+            review = self.reviews.undo(wanted.id, wanted.line)
         else:
-            review = self.reviews.decide(row_id, Decision(decision), note)
-        told = {"decision": "", "note": ""} if review is None else review.model_dump(mode="json")
-        return {**told, "html": render("review", review=review), "decided": len(self.reviews.decisions())}
+            review = self.reviews.decide(wanted.id, Decision(wanted.decision), wanted.note)
+        why = without_effect(row, review)
+        return {
+            "decision": review.decision.value if review else "",
+            "line": line_of(review),
+            "without_effect": why,
+            "html": render("review", review=review, without_effect=why),
+            "decided": len(self.reviews.decisions()),
+        }
 
-    def _page(self, template: str, **values: Any) -> str:
+    def _page(self, template: str, decided: int, **values: Any) -> str:
         told = {"run": self.run.config.run, "place": self.reviews.place, "token": self.tokens.write}
-        return render(template, **told, decided=len(self.reviews.decisions()), **values)
+        return render(template, **told, decided=decided, **values)
 
 
 def browser_app(desk: Desk, port: int) -> FastAPI:
@@ -138,7 +156,8 @@ def browser_app(desk: Desk, port: int) -> FastAPI:
 
     @app.exception_handler(KodforgeError)
     async def told(request: Request, error: KodforgeError) -> Response:
-        return problem(400 if isinstance(error, BadInput) else 503, cause(error))
+        status = 409 if isinstance(error, DecidedAnew) else 400 if isinstance(error, BadInput) else 503
+        return problem(status, cause(error))
 
     @app.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:
@@ -183,7 +202,7 @@ def browser_app(desk: Desk, port: int) -> FastAPI:
 
     @app.post("/review")
     async def decide(wanted: Wish) -> Response:
-        return JSONResponse(await read(desk.decide, wanted.id, wanted.decision, wanted.note))
+        return JSONResponse(await read(desk.decide, wanted))
 
     @app.post("/rerun")
     async def rerun(wanted: Trial) -> Response:
@@ -191,6 +210,8 @@ def browser_app(desk: Desk, port: int) -> FastAPI:
             html = await to_thread.run_sync(desk.rerun, wanted.id, wanted.attempt)
         except SandboxUnavailable as error:
             return HTMLResponse(render("rerun_failed", detail=cause(error)), 503)
+        except RerunBusy as error:
+            return HTMLResponse(render("rerun_failed", detail=cause(error)), 429)
         if html is None:
             return HTMLResponse(
                 render("rerun_failed", detail=f"{wanted.id[:200]} has no solution and tests that can be run"), 404

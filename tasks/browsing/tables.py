@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from tasks.run import StageName
 
-FATES = ("train", "use_with_caution", "evaluation", "rejected", "under way")
-"""What became of a row: the split that it is released in, or none."""
+BEGINNING = 600
+"""Characters that are kept of a text whose beginning a list shows: more than it shows, as keys are hidden first."""
 SETTLING = (
     StageName.SEEDS,
     StageName.PROMPTS,
@@ -29,15 +29,13 @@ UNNAMED = (StageName.SEEDS, StageName.PROMPTS)
 SCHEMA = """
 CREATE TABLE meta (name VARCHAR, value VARCHAR);
 CREATE TABLE receipts (
-    stage VARCHAR, shard VARCHAR, content VARCHAR, stamp VARCHAR, written DOUBLE, rows_in BIGINT, rows_out BIGINT,
-    rejected BIGINT, reasons MAP(VARCHAR, BIGINT));
+    stage VARCHAR, shard VARCHAR, content VARCHAR, stamp VARCHAR, rows_in BIGINT, rows_out BIGINT, rejected BIGINT);
 CREATE TABLE questions (shard VARCHAR, id VARCHAR, subset VARCHAR);
-CREATE TABLE attempts (shard VARCHAR, id VARCHAR, attempt INTEGER);
-CREATE TABLE verdicts (shard VARCHAR, id VARCHAR, attempt INTEGER, verdict VARCHAR);
+CREATE TABLE attempts (shard VARCHAR, id VARCHAR);
+CREATE TABLE verdicts (shard VARCHAR, id VARCHAR, verdict VARCHAR);
 CREATE TABLE verified (
     stage VARCHAR, shard VARCHAR, id VARCHAR, origin VARCHAR, subset VARCHAR, style VARCHAR, difficulty VARCHAR,
-    pass_rate DOUBLE, branch DOUBLE, mutation DOUBLE, tests INTEGER, tier VARCHAR, licence VARCHAR, quality VARCHAR,
-    doubts VARCHAR[]);
+    pass_rate DOUBLE, branch DOUBLE, mutation DOUBLE, tests INTEGER, tier VARCHAR, licence VARCHAR, quality VARCHAR);
 CREATE TABLE kept (
     stage VARCHAR, shard VARCHAR, id VARCHAR, split VARCHAR, why VARCHAR, topic VARCHAR, duplicates INTEGER);
 CREATE TABLE placings (shard VARCHAR, id VARCHAR, split VARCHAR);
@@ -56,16 +54,15 @@ INSERT INTO verified SELECT '{stage}', shard, question_id, coalesce(nullif(linea
     lineage.integrity_tier, licence,
     CASE WHEN len(list_filter(quality, lambda one: one.outcome IN ('caution', 'rejected'))) > 0 THEN 'in doubt'
          WHEN len(list_filter(quality, lambda one: one.outcome = 'met')) > 0 THEN 'all checks met'
-         ELSE 'not measured' END,
-    list_transform(list_filter(quality, lambda one: one.outcome IN ('caution', 'rejected')), lambda one: one.check)
+         ELSE 'not measured' END
 FROM part
 """
 _KEPT = """
 INSERT INTO kept SELECT '{stage}', shard, question_id, split, filter_reason, labels.topics[1], len(duplicates) FROM part
 """
-_TEXTS = """
+_TEXTS = f"""
 INSERT INTO fresh
-SELECT '{stage}', shard, nextval('numbers'), question_id, left(question, 200), lower({body}) FROM part
+SELECT '{{stage}}', shard, nextval('numbers'), question_id, left(question, {BEGINNING}), lower({{body}}) FROM part
 """
 _OF_VERIFIED = [
     *("question_id", "subset", "style", "gpt_difficulty", "gpt_pass_percentage", "branch_coverage"),
@@ -82,17 +79,15 @@ class Reading:
         columns: of its shards.
         statements: over the shards as a view ``part``, whose column ``shard`` names the shard of each row.
         tables: what is filled, to be emptied of a shard before it is read again.
-        has_texts: whether texts are among it.
     """
 
     columns: tuple[str, ...] = ()
     statements: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
-    has_texts: bool = False
 
 
-def _made(columns: list[str], *statements: str, tables: tuple[str, ...], has_texts: bool = False) -> Reading:
-    return Reading(tuple(columns), statements, tables, has_texts)
+def _made(columns: list[str], *statements: str, tables: tuple[str, ...]) -> Reading:
+    return Reading(tuple(columns), statements, tables)
 
 
 def _verified_texts(stage: StageName) -> str:
@@ -106,7 +101,6 @@ READINGS: dict[StageName, Reading] = {
         _VERIFIED.format(stage="triplets"),
         _verified_texts(StageName.TRIPLETS),
         tables=("verified", "texts"),
-        has_texts=True,
     ),
     StageName.CONVERTED: _made(
         [*_OF_VERIFIED, *_OF_KEPT[1:]],
@@ -114,7 +108,6 @@ READINGS: dict[StageName, Reading] = {
         _KEPT.format(stage="converted"),
         _verified_texts(StageName.CONVERTED),
         tables=("verified", "kept", "texts"),
-        has_texts=True,
     ),
     StageName.QUESTIONS: _made(
         ["question_id", "subset"],
@@ -122,13 +115,13 @@ READINGS: dict[StageName, Reading] = {
         tables=("questions", "texts"),
     ),
     StageName.ATTEMPTS: _made(
-        ["question_id", "attempt"],
-        "INSERT INTO attempts SELECT shard, question_id, attempt FROM part",
+        ["question_id"],
+        "INSERT INTO attempts SELECT shard, question_id FROM part",
         tables=("attempts",),
     ),
     StageName.VERDICTS: _made(
-        ["question_id", "attempt", "pair.verdict"],
-        "INSERT INTO verdicts SELECT shard, question_id, attempt, verdict FROM part",
+        ["question_id", "pair.verdict"],
+        "INSERT INTO verdicts SELECT shard, question_id, verdict FROM part",
         tables=("verdicts",),
     ),
     **{
@@ -154,7 +147,8 @@ SELECT '{stage}', shard, written, id, {owner}, subset, reason, left(evidence, 20
 """
 
 # A row is what has an id of its own: a question, a question in another style, or what became no question. What is kept
-# at the last stage is released; what was rejected at a settling stage is not; anything else is under way.
+# at the last stage is released; what was rejected at a settling stage is not; anything else is under way. A row in
+# another style has the id of what it was made of, but for the letter at its end.
 ROWS = r"""
 CREATE OR REPLACE TABLE rows AS
 WITH
@@ -163,24 +157,27 @@ WITH
             any_value(subset) AS subset
         FROM (SELECT *, list_position($settling, stage) AS place FROM rejects) WHERE place IS NOT NULL GROUP BY id),
     done AS (SELECT * FROM kept WHERE stage IN ($last, 'converted')),
-    passed AS (
-        SELECT id, mode(verdict) AS verdict FROM (
-            SELECT id, verdict FROM verdicts
-            QUALIFY dense_rank() OVER (PARTITION BY id ORDER BY verdict = 'passed' DESC) = 1) GROUP BY id),
+    tried AS (SELECT id, count(*) AS tries FROM attempts GROUP BY id),
+    judged AS (
+        SELECT id, count(*) AS tries,
+            CASE WHEN bool_or(verdict = 'passed') THEN 'passed' ELSE mode(verdict) END AS verdict
+        FROM verdicts GROUP BY id),
     named AS (
-        SELECT id, any_value(subset) AS subset FROM (
-            SELECT id, subset FROM questions UNION ALL SELECT id, subset FROM verified WHERE stage = 'converted'
-            UNION ALL SELECT id, subset FROM gone) GROUP BY id),
+        SELECT id, any_value(subset) AS subset, any_value(origin) AS origin FROM (
+            SELECT id, subset, id AS origin FROM questions
+            UNION ALL SELECT id, subset, origin FROM verified WHERE stage = 'converted'
+            UNION ALL SELECT id, subset, CASE WHEN stage IN ('conversions', 'retold', 'converted')
+                THEN regexp_replace(id, '_[CO]$', '_I') ELSE id END FROM gone) GROUP BY id),
     best AS (SELECT * FROM verified QUALIFY row_number() OVER (PARTITION BY id ORDER BY stage) = 1),
     told AS (
-        SELECT id, n, title FROM texts
+        SELECT id, title FROM texts
         QUALIFY row_number() OVER (PARTITION BY id ORDER BY stage = 'questions', n DESC) = 1),
     parts AS (
         SELECT id, min(shard) AS shard FROM (
             SELECT id, shard FROM questions UNION ALL SELECT id, shard FROM rejects WHERE stage = 'questions')
         GROUP BY id)
 SELECT
-    named.id AS id, named.subset AS subset,
+    row_number() OVER () AS n, named.id AS id, named.subset AS subset,
     coalesce(best.style, CASE WHEN gone.stage IN ('seeds', 'prompts') THEN ''
         WHEN named.id LIKE '%\_C' ESCAPE '\' THEN 'complete'
         WHEN named.id LIKE '%\_O' ESCAPE '\' THEN 'online_judge' ELSE 'instruct' END) AS style,
@@ -190,23 +187,24 @@ SELECT
     CASE WHEN done.id IS NOT NULL THEN 'released'
          WHEN gone.id IS NOT NULL THEN gone.stage
          WHEN best.id IS NOT NULL THEN 'curated'
-         WHEN passed.id IS NOT NULL THEN 'verdicts' ELSE 'attempts' END AS stage,
+         WHEN tried.tries > coalesce(judged.tries, 0) THEN 'verdicts'
+         WHEN judged.id IS NOT NULL THEN 'triplets' ELSE 'attempts' END AS stage,
     CASE WHEN done.id IS NULL THEN coalesce(gone.reason, '') ELSE '' END AS reason,
-    CASE WHEN best.id IS NOT NULL THEN 'passed' ELSE coalesce(passed.verdict, '') END AS verdict,
+    CASE WHEN best.id IS NOT NULL THEN 'passed' ELSE coalesce(judged.verdict, '') END AS verdict,
     coalesce(best.difficulty, '') AS difficulty, coalesce(best.quality, '') AS quality,
-    coalesce(best.doubts, []) AS doubts, best.pass_rate AS pass_rate, best.branch AS branch, best.mutation AS mutation,
+    best.pass_rate AS pass_rate, best.branch AS branch, best.mutation AS mutation,
     coalesce(best.tests, 0) AS tests, coalesce(best.tier, '') AS tier, coalesce(best.licence, '') AS licence,
     coalesce(done.topic, '') AS topic, coalesce(done.duplicates, 0) AS duplicates,
-    left(CASE WHEN done.id IS NOT NULL THEN done.why ELSE coalesce(gone.evidence, '') END, 200) AS why,
-    coalesce(told.title, '') AS title, coalesce(told.n, 0) AS n,
-    coalesce(best.origin, named.id) AS origin, coalesce(parts.shard, '') AS shard
+    left(CASE WHEN done.id IS NOT NULL THEN done.why ELSE coalesce(gone.evidence, '') END, $beginning) AS why,
+    coalesce(told.title, '') AS title, named.origin AS origin, coalesce(parts.shard, '') AS shard
 FROM named
 LEFT JOIN done ON done.id = named.id
 LEFT JOIN gone ON gone.id = named.id
 LEFT JOIN best ON best.id = named.id
-LEFT JOIN passed ON passed.id = named.id
-LEFT JOIN placings ON placings.id = coalesce(best.origin, named.id)
+LEFT JOIN tried ON tried.id = named.id
+LEFT JOIN judged ON judged.id = named.id
+LEFT JOIN placings ON placings.id = named.origin
 LEFT JOIN told ON told.id = named.id
-LEFT JOIN parts ON parts.id = coalesce(best.origin, named.id)
+LEFT JOIN parts ON parts.id = named.origin
 ORDER BY id
 """

@@ -12,15 +12,18 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tasks.browsing.database import transaction
 from tasks.browsing.queries import Cursor, one
 
 WORD = r"[\pL\pN\pM_]+"
 """As RE2, DuckDB's regular expressions, writes it."""
 _TERM = re.compile(r'-?"([^"]*)"?|(\S+)')
 MOST_TERMS, LONGEST_TERM = 12, 200
-"""More, or longer ones, are left out of a search; the page says so."""
+"""More are left out of a search, and longer ones are cut; ``left_out`` says so."""
 _RESORT = 0.25
 """When so many of the entries have come since the last time, the index is put in order again."""
+_IN_ORDER = "in order"
+"""In ``meta``: how many entries there were when the index was last put in order."""
 _BARRIER = 1 << 62
 """A limit that limits nothing: DuckDB does not move a condition past one."""
 
@@ -43,40 +46,56 @@ class Term:
 
 def terms_of(query: str) -> list[Term]:
     """What a search field says: words, ``"words in quotes"``, ``-words`` that must not be there."""
+    found = [Term(one.text[:LONGEST_TERM], one.wanted) for one in _written(query)]
+    return found[:MOST_TERMS]
+
+
+def left_out(query: str) -> str:
+    """What of a search field is not looked for, in words; empty where all of it is."""
+    written = _written(query)
+    told = []
+    if len(written) > MOST_TERMS:
+        told.append(f"Only the first {MOST_TERMS} of {len(written)} terms are looked for.")
+    if any(len(one.text) > LONGEST_TERM for one in written[:MOST_TERMS]):
+        told.append(f"Of a term no more than its first {LONGEST_TERM} characters are looked for.")
+    return " ".join(told)
+
+
+def _written(query: str) -> list[Term]:
     found = []
     for match in _TERM.finditer(query):
         quoted, plain = match.groups()
         wanted = not match.group().startswith("-") or match.group() == "-"
         text = quoted if plain is None else plain if wanted else plain[1:]
         if text.strip():
-            found.append(Term(text[:LONGEST_TERM], wanted))
-    return found[:MOST_TERMS]
+            found.append(Term(text, wanted))
+    return found
 
 
-def settle(connection: Cursor, gone: bool) -> None:
-    """Put the index in order where much has come: what belongs together then lies together on disk.
+def unsettle(connection: Cursor) -> None:
+    """Have ``settle`` leave out entries of texts that were removed."""
+    connection.execute("DELETE FROM meta WHERE name = ?", [_IN_ORDER])
 
-    Args:
-        gone: texts were removed; their entries go, too.
-    """
+
+def settle(connection: Cursor) -> None:
+    """Put the index in order where much has come or texts were removed: what belongs together then lies together."""
     (total,) = one(connection, "SELECT count(*) FROM postings")
-    (before,) = one(connection, "SELECT coalesce(max(value::BIGINT), 0) FROM meta WHERE name = 'in order'")
-    if not gone and total <= before * (1 + _RESORT):
+    (before,) = one(connection, "SELECT coalesce(max(value::BIGINT), 0) FROM meta WHERE name = ?", [_IN_ORDER])
+    if total <= before * (1 + _RESORT):
         return
-    connection.execute(
-        f"""
-        BEGIN;
-        CREATE TABLE ordered AS SELECT * FROM postings {"SEMI JOIN texts USING (n)" if gone else ""} ORDER BY h, n;
-        DROP TABLE postings;
-        ALTER TABLE ordered RENAME TO postings;
-        CREATE TABLE distinct_words AS SELECT DISTINCT word, h FROM words ORDER BY word;
-        DROP TABLE words;
-        ALTER TABLE distinct_words RENAME TO words;
-        DELETE FROM meta WHERE name = 'in order';
-        INSERT INTO meta SELECT 'in order', count(*)::VARCHAR FROM postings;
-        COMMIT;
-        """
-    )
+    with transaction(connection):
+        unsettle(connection)
+        connection.execute(
+            f"""
+            CREATE TABLE ordered AS SELECT * FROM postings SEMI JOIN texts USING (n) ORDER BY h, n;
+            DROP TABLE postings;
+            ALTER TABLE ordered RENAME TO postings;
+            CREATE TABLE distinct_words AS SELECT DISTINCT word, h FROM words ORDER BY word;
+            DROP TABLE words;
+            ALTER TABLE distinct_words RENAME TO words;
+            INSERT INTO meta SELECT '{_IN_ORDER}', count(*)::VARCHAR FROM postings;
+            """
+        )
 
 
 def find(cursor: Cursor, terms: Iterable[Term]) -> bool:

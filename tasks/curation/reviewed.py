@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrow import values
+from tasks.models import RejectReason
 from tasks.reviews import Decision, ids_of, read_reviews
 from tasks.run import Run, StageName
 from tasks.styles.ids import is_retold, origin_id
@@ -15,6 +16,14 @@ from tasks.styles.ids import is_retold, origin_id
 _STAGES = (StageName.PROMPTS, StageName.QUESTIONS, StageName.TRIPLETS, StageName.CURATED)
 """Where a row of a run may be, or may have left."""
 _OF_STYLES = (StageName.CONVERSIONS, StageName.RETOLD, StageName.CONVERTED)
+_DECIDING = (StageName.CURATED, StageName.SELECTED, StageName.CONVERTED)
+"""Where decisions by hand are honoured."""
+_FINAL = (RejectReason.CONTAMINATED, RejectReason.LICENCE_REFUSED)
+
+
+def is_final(stage: str, reason: str) -> bool:
+    """Whether a row that was rejected stays so, whoever accepts it."""
+    return stage not in _DECIDING or reason in _FINAL
 
 
 def tell_reviews(run: Run, say: Callable[..., None], in_other_styles: bool = False) -> None:

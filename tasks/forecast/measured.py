@@ -42,8 +42,8 @@ def measured_rates(
     Args:
         own_s: seconds of each stage's own work, over all its tasks.
         whole_s: seconds of `curation` and `publishing`.
-        boxed_s: seconds that each stage waited for the sandbox. They say how long boxes were taken up where shards ran one
-            at a time, or where the rows of a stage do not say it.
+        boxed_s: seconds that each stage waited for the sandbox. They say how long boxes were taken up where shards ran
+            one at a time, or where the rows of a stage do not say it.
 
     Raises:
         BadInput: the run has not been verified to its end.

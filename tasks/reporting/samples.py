@@ -21,6 +21,7 @@ from tasks.reporting.figures import shards_of
 from tasks.reporting.questions_map import draw_key
 from tasks.reporting.shown import shown
 from tasks.run import Run, StageName
+from tasks.styles.ids import origin_id
 
 EACH = 5
 """Rows of a kind."""
@@ -237,8 +238,7 @@ def _readable(evidence: str) -> str:
 
 def _question_id(row_id: str) -> str:
     """The question behind the id of an attempt, an answer, or a row that was told in another style: all end in _I."""
-    own = row_id.partition("/")[0]
-    return own[:-1] + "I" if own.endswith(("_C", "_O")) else own
+    return origin_id(row_id.partition("/")[0])
 
 
 def _questions(run: Run, wanted: set[str]) -> dict[str, str]:

@@ -15,10 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from tests.browsing.serving import Served, hostile_rows, served
-from tests.chromium import Opened, running_chromium
 from tests.kpis.runs import ALL
 from tests.processes import ROOT, sets
 from tests.reporting.runs import HOSTILE
@@ -26,12 +25,6 @@ from tests.reporting.test_browser import QUICK as REPORTED
 from tests.reporting.test_browser import RUN, contrast, luminance
 
 QUICK: dict[str, object] = {**REPORTED, "report": "false", "verification__effort__mutants": 5}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with running_chromium() as started:
-        yield started
 
 
 @pytest.fixture(scope="module")
@@ -77,26 +70,6 @@ def hostile(chromium, tmp_path_factory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("hostile")
     with served(hostile_rows(folder / "store"), folder) as made:
         yield made
-
-
-@pytest.fixture
-def opened(chromium):
-    contexts = []
-
-    def open_(address: str, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Opened:
-        context = chromium.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=scripts
-        )
-        contexts.append(context)
-        made = Opened(context.new_page())
-        made.page.goto(address)
-        if scripts:
-            made.page.wait_for_selector("html[data-ready=yes]")
-        return made
-
-    yield open_
-    for context in contexts:
-        context.close()
 
 
 def table_of(store: Path, stage: str) -> pd.DataFrame:

@@ -13,14 +13,15 @@ from bs4 import BeautifulSoup
 from tasks.artifacts import Outcome
 from tasks.browsing.live import Live
 from tasks.errors import BadInput
-from tasks.models import Audit, DuplicateDecision, Mutant, Mutation, Reject, RejectReason
+from tasks.models import Attempt, AttemptVerdict, Audit, DuplicateDecision, Mutant, Mutation, Reject, RejectReason
 from tasks.reviews import read_reviews
 from tasks.run import StageName
 from tasks.settings import Backend
 from tasks.teachers.cache import Use, open_cache
-from tests.browsing.serving import Served, hostile_rows, served
+from tests.browsing.serving import Served, hostile_rows, replaced, served
 from tests.conftest import sandbox_settings
 from tests.kpis.runs import ALL, finished, write
+from tests.labeling.rows import attempt, verdict
 from tests.reporting.runs import HOSTILE
 
 FIRST, SECOND, TWIN, FAILED = ALL
@@ -76,6 +77,35 @@ def test_programs_are_shown_to_the_letter_but_for_keys_that_are_known(tmp_path, 
         assert shown.get_text() == program.replace("k3y-of-this-process", "***")
 
 
+def test_keys_that_are_known_are_hidden_in_every_text(tmp_path, monkeypatch):
+    key = "k3y-of-this-process"
+    run = finished(tmp_path / "store", rows={FIRST: {"question": f"{'x' * 190} {key} {key}", "filter_reason": key}})
+    replaced(run, StageName.ATTEMPTS, Attempt, [attempt(1, f"# {key}").model_copy(update=of(FIRST))])
+    found = verdict(1, failed=(key,))
+    pair = found.pair.model_copy(update={"reason": key, "output": key})
+    replaced(run, StageName.VERDICTS, AttemptVerdict, [found.model_copy(update={**of(FIRST), "pair": pair})])
+    mutation = Mutation(made=1, run=1, killed=0, timed_out=0, survivors=[
+        Mutant(line=2, operator="number", before=f"'{key}'", after=f"not '{key}'")])  # fmt: skip
+    write(run, StageName.AUDITS, [Audit(**of(FIRST), attempt=1, mutation=mutation, sandbox_s=0)])
+    seed = Reject(id=f"a/{key}.py", subset="Docs", reason=RejectReason.INVALID_SEED, evidence=f"{'y' * 190} {key}")
+    write(run, StageName.SEEDS, [], [seed])
+    monkeypatch.setenv("SOME_API_KEY", key)
+    with served(run, tmp_path) as site, site.client() as client:
+        monkeypatch.setattr(site.desk.rerunner, "run", lambda _: pair)
+        told = decide(client, site, FIRST, "reject", f"it has {key}")
+        again = client.post("/rerun", json={"id": FIRST}, headers=site.writes).text
+        pages = [client.get(path).text for path in ("/", f"/row?id={FIRST}", "/live.json", "/?q=" + key)]
+    for page in (told["html"], again, *pages):
+        assert key not in page and "***" in page
+    beginnings = [page.split("x" * 190)[1][:10] for page in pages[:2]]
+    assert all(one.startswith(" ***") for one in beginnings)
+    assert "y" * 190 + " ***" in pages[0]
+
+
+def of(row: str) -> dict[str, str]:
+    return {"question_id": row, "attempt_id": f"{row}/1"}
+
+
 def test_a_rejected_row_says_where_and_why(client):
     page = BeautifulSoup(client.get(f"/row?id={FAILED}").text, "html.parser").get_text()
     assert "Rejected at triplets: failed" in page and "return x" in page
@@ -88,7 +118,10 @@ def test_the_next_row_is_that_of_the_list_it_came_from(client):
 
 
 def decide(client: httpx.Client, site: Served, row: str, decision: str, note: str = "") -> dict:
-    answer = client.post("/review", json={"id": row, "decision": decision, "note": note}, headers=site.writes)
+    shown = BeautifulSoup(client.get("/row", params={"id": row}).text, "html.parser").select_one("main")
+    assert shown is not None
+    wanted = {"id": row, "decision": decision, "note": note, "line": shown["data-line"]}
+    answer = client.post("/review", json=wanted, headers=site.writes)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 

@@ -16,6 +16,7 @@ from tasks.errors import BadInput
 from tasks.models import Placing, Reject, RejectReason, Split, Style, Verdict
 from tasks.reviews import Review
 from tasks.run import Run, StageName
+from tests.browsing.serving import served
 from tests.kpis.runs import ALL, finished, write
 from tests.publishing.rows import told_as
 
@@ -120,6 +121,14 @@ def test_filters(index, filters, wanted):
 )
 def test_words_are_found_wherever_they_stand(index, query, wanted):
     assert ids(asked(index, q=query)) == wanted
+
+
+def test_terms_that_are_not_looked_for_are_told(tmp_path):
+    with served(finished(tmp_path / "store"), tmp_path) as site, site.client() as client:
+        many = client.get("/rows", params={"q": " ".join(f"a{number}" for number in range(14))}).text
+        assert "Only the first 12 of 14 terms are looked for." in many
+        assert "first 200 characters" in client.get("/rows", params={"q": "b" * 201}).text
+        assert "looked for" not in client.get("/rows", params={"q": "one two -three"}).text
 
 
 def test_facets_count_what_ticking_them_would_give(index):

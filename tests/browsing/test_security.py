@@ -80,6 +80,24 @@ def test_a_name_that_is_not_of_this_machine_is_refused(site, host):
     connection.close()
 
 
+@pytest.mark.parametrize("foreign", ['theme={"a":1}', "a b=c", "=", "[x]=1", "k=é", '"', "kodforge-1=wrong"])
+def test_cookies_of_other_servers_on_this_machine_lock_nobody_out(site, foreign):
+    name = f"kodforge-{site.url.rpartition(':')[2]}"
+    for cookies in (f"{foreign}; {name}={site.desk.tokens.cookie}", f"{name}={site.desk.tokens.cookie}; {foreign}"):
+        assert httpx.get(site.url, headers={"Cookie": cookies.encode()}).status_code == 200
+    assert httpx.get(site.url, headers={"Cookie": foreign.encode()}).status_code == 401
+
+
+def test_a_page_that_fails_is_told_as_text(site, client, monkeypatch):
+    def fail(*_: object) -> None:
+        raise RuntimeError("<img src=x onerror=alert(1)>")
+
+    monkeypatch.setattr(site.desk, "listed", fail)
+    answer = client.get("/rows")
+    assert answer.status_code == 500 and answer.headers["content-security-policy"] == POLICY
+    assert "<img" not in answer.text and "&lt;img src=x" in answer.text and "problem" in answer.text
+
+
 @pytest.mark.parametrize("place", ["cross-site", "same-site"])
 def test_another_page_reads_nothing(client, place):
     assert client.get("/", headers={"Sec-Fetch-Site": place}).status_code == 403

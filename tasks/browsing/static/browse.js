@@ -20,6 +20,15 @@
     });
   }
 
+  // Why there is no answer, or another one than was asked for: a text.
+  async function problem(answer) {
+    if (!answer) return "the server does not answer: start it again";
+    const body = await answer.text();
+    if (!(answer.headers.get("Content-Type") || "").startsWith("text/html")) return body;
+    const told = one(".problem", new DOMParser().parseFromString(body, "text/html"));
+    return told ? told.textContent : `the server answered with ${answer.status}`;
+  }
+
   // --- the list -------------------------------------------------------------------------------------------------
   const form = one("#filters");
   let asked = 0, typing = 0;
@@ -35,11 +44,7 @@
     const answer = await fetch(`/rows?${query}`).catch(() => null);
     if (mine !== asked) return;
     results.setAttribute("aria-busy", "false");
-    if (!answer || !answer.ok) {
-      const told = answer ? new DOMParser().parseFromString(await answer.text(), "text/html") : null;
-      say((told && one(".problem", told) || { textContent: "the server does not answer: start it again" }).textContent);
-      return;
-    }
+    if (!answer || !answer.ok) { say(await problem(answer)); return; }
     const focused = document.activeElement && document.activeElement.matches("#results input")
       ? [document.activeElement.name, document.activeElement.value] : null;
     const folded = new Map(all(".facet").map((facet) => [one("summary", facet).textContent, facet.open]));
@@ -53,15 +58,14 @@
       if (again) again.focus();
     }
     if (!keep) history.replaceState(null, "", query ? `/?${query}` : "/");
-    results.dataset.shown = query;
   }
 
   if (form) {
     form.addEventListener("submit", (event) => { event.preventDefault(); show(wanted()); });
-    form.addEventListener("change", () => show(wanted()));
+    document.addEventListener("change", (event) => { if (event.target.form === form) show(wanted()); });
     one("#q").addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(() => show(wanted()), 250);
+      typing = setTimeout(() => { typing = 0; show(wanted()); }, 250);
     });
   }
 
@@ -84,6 +88,10 @@
     return focused && focused.matches("a.row") ? focused.dataset.id : null;
   }
 
+  function shownOf(id) {
+    return detail || all("a.row").find((candidate) => candidate.dataset.id === id);
+  }
+
   function ask(decision) {
     const id = chosen();
     if (!id) { say("Choose a row first: j and k go through the list."); return; }
@@ -96,28 +104,24 @@
   }
 
   async function decide(id, decision, note) {
-    const answer = await send("/review", { id, decision, note }).catch(() => null);
-    if (!answer || !answer.ok) {
-      say(answer ? `Not kept: ${(await answer.text()).replace(/<[^>]*>/g, " ").trim().slice(0, 300)}` : "Not kept: the server does not answer.");
-      return;
-    }
-    const told = await answer.json();
+    const line = decision === "undo" && shownOf(id) ? shownOf(id).dataset.line : "";
+    const answer = await send("/review", { id, decision, note, line }).catch(() => null);
+    if (!answer || !answer.ok) { say(`Not kept: ${await problem(answer)}`); return; }
+    const told = await answer.json(), shown = shownOf(id);
+    if (shown) shown.dataset.line = told.line;
     if (detail) {
       one("#review").innerHTML = told.html;
-    } else {
-      const link = all("a.row").find((candidate) => candidate.dataset.id === id);
-      if (link) {
-        all(".review", link).forEach((mark) => mark.remove());
-        if (told.decision) {
-          const mark = document.createElement("span");
-          mark.className = `review ${told.decision}`;
-          mark.textContent = `${told.decision}ed by hand`;
-          one(".labels", link).append(mark);
-        }
+    } else if (shown) {
+      all(".review", shown).forEach((mark) => mark.remove());
+      if (told.decision) {
+        const mark = document.createElement("span");
+        mark.className = `review ${told.decision}`;
+        mark.textContent = `${told.decision}ed by hand${told.without_effect ? ", without effect" : ""}`;
+        one(".labels", shown).append(mark);
       }
     }
     one("#decided").textContent = told.decided;
-    say(decision === "undo" ? `Undone: ${id}` : `${decision}ed: ${id}`);
+    say(`${decision === "undo" ? "Undone" : `${decision}ed`}: ${id}. ${told.without_effect}`);
   }
 
   one("form", deciding).addEventListener("submit", (event) => {
@@ -126,7 +130,7 @@
     decide(pending.id, pending.decision, one("#note").value);
   });
   one("#note").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); one("form", deciding).requestSubmit(); }
+    if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); one("form", deciding).requestSubmit(); }
   });
   deciding.addEventListener("close", () => { if (pending && pending.from) pending.from.focus(); });
 
@@ -137,8 +141,8 @@
     place.textContent = "running …";
     const answer = await send("/rerun", { id: detail.dataset.id, attempt: button.dataset.attempt }).catch(() => null);
     button.disabled = false;
-    if (answer) place.innerHTML = await answer.text();
-    else place.textContent = "The server does not answer.";
+    if (answer && answer.ok) place.innerHTML = await answer.text();
+    else place.textContent = await problem(answer);
   }
 
   function attempt(step) {
@@ -179,13 +183,15 @@
       return;
     }
     const act = keys[event.key];
-    if (act) { event.preventDefault(); act(); }
+    if (!act) return;
+    event.preventDefault();
+    if (!(event.repeat && "axu".includes(event.key))) act();
   });
 
   // --- the run --------------------------------------------------------------------------------------------------
   const live = one("#live");
   const count = (value) => value.toLocaleString("en");
-  let version = null, timer = 0;
+  let timer = 0;
 
   function cell(text, name) {
     const made = document.createElement("td");
@@ -234,8 +240,8 @@
     one("#live-rejects").replaceChildren(...state.newest.map(reject));
     live.dataset.looked = String(Number(live.dataset.looked || 0) + 1);
     const focused = document.activeElement && document.activeElement.matches("a.row");
-    if (version !== null && version !== state.version && !focused) show(wanted(), true);
-    version = state.version;
+    const busy = typing || one("#results").getAttribute("aria-busy") === "true";
+    if (one("#main").dataset.version !== String(state.version) && !focused && !busy) show(location.search.slice(1), true);
   }
 
   async function look() {
@@ -243,6 +249,7 @@
     if (document.hidden) return;
     const answer = await fetch("/live.json").catch(() => null);
     if (answer && answer.ok) draw(await answer.json());
+    else if (answer && answer.status !== 401) one("#live-line").textContent = await problem(answer);
     else one("#live-line").textContent = "the server does not answer: start kodforge browse again, and open its new address";
     timer = setTimeout(look, 2000);
   }
