@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-from playwright.sync_api import Error, Page, Response, sync_playwright
+from playwright.sync_api import Error, Page, Response
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
@@ -32,6 +31,7 @@ from benchmarks.orchestration import settle
 from flows.chains import Chain, run_chains
 from tasks.artifacts import COMMITS, Commit, Receipt
 from tasks.shards import SANDBOX, shard_task
+from tests.chromium import launched
 from tests.engines.database import PASSWORD, running_postgres
 from tests.processes import running_server
 
@@ -148,18 +148,11 @@ def _short(path: str) -> str:
 @contextmanager
 def chromium() -> Iterator[Page]:
     """A page that measures itself, and asks nobody but the server."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise SystemExit("there is no chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-        )
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 1000})
         page.add_init_script(_WATCH)
         page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), lambda route: route.abort())
         yield page
-        browser.close()
 
 
 def pages(flow_run: str, count: int) -> dict[str, tuple[str, str, bool]]:

@@ -8,7 +8,6 @@ and one that refuses the key; the report and the browser are those of the demo.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -32,15 +31,10 @@ _GRAPH_S = 20
 @contextmanager
 def chromium() -> Iterator[Page]:
     """A page in a light theme."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        raise SystemExit("there is no chromium to take pictures with: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-        )
+    from tests.chromium import launched  # noqa: PLC0415
+
+    with launched() as browser:
         yield browser.new_page(viewport={"width": WIDTH, "height": HEIGHT}, color_scheme="light")
-        browser.close()
 
 
 def take(page: Page, url: str, name: str, *shown: str, height: int = HEIGHT, settle_s: float = 2) -> None:

@@ -18,17 +18,34 @@ def running_chromium() -> Iterator[Browser]:
 
     Skips the test where there is none; in CI, which sets KODFORGE_REQUIRE_BROWSER, that is a failure.
     """
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
+    if _program() is None:
         if os.environ.get("KODFORGE_REQUIRE_BROWSER"):
             raise AssertionError("KODFORGE_REQUIRE_BROWSER is set, and there is no chromium")
         pytest.skip("there is no chromium")
+    with launched() as started:
+        yield started
+
+
+@contextmanager
+def launched() -> Iterator[Browser]:
+    """As ``running_chromium``, for programs that are no tests.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    program = _program()
+    if program is None:
+        raise SystemExit("there is no chromium: apt-get install chromium")
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
             executable_path=program, args=["--no-sandbox", "--disable-background-networking"]
         )
         yield started
         started.close()
+
+
+def _program() -> str | None:
+    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 @dataclass
