@@ -70,10 +70,13 @@ def flow(*, name: str, flow_run_name: Any, **options: Any) -> Callable[[Callable
                 flush_metrics()
                 raise
 
-        # Prefect looks the types of parameters up in the module of ``told``, which is this one and not the flow's.
-        told.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined]
+        # Prefect makes a JSON schema of the parameters of each flow that is imported, which for the config of a run takes
+        # longer than all of Prefect does. Nothing reads it: who deploys a flow makes another, of the signature below.
+        told.__signature__ = inspect.Signature()  # type: ignore[attr-defined]
         hooks: dict[str, Any] = {f"on_{event}": [tell_what_to_do] for event in ("failure", "crashed", "cancellation")}
         made: Flow[P, R] = prefect.flow(name=name, flow_run_name=flow_run_name, **hooks, **options)(told)
+        # With the types themselves: Prefect would look their names up in the module of ``told``, not in the flow's.
+        told.__signature__ = made.__signature__ = inspect.signature(body, eval_str=True)  # type: ignore[attr-defined]
         return made
 
     return decorate

@@ -187,8 +187,8 @@ class Stage:
         rows = parquet_bytes(to_table(outcome.rows, model))
         rejects = parquet_bytes(to_table(outcome.rejects, Reject))
         receipt = _receipt_of(self.name, shard, key, outcome, rows + rejects)
-        if before:  # a run that stops before the stage is finished must leave no manifest of the earlier rows
-            self.store.remove(self.run, self.name, "manifest.json")
+        # A run that stops before the stage is finished must leave no manifest of other rows, or of fewer.
+        self.store.remove(self.run, self.name, "manifest.json")
         self.store.write(rejects, self.run, self.name, "rejects", receipt.file)
         self.store.write(rows, self.run, self.name, receipt.file)
         self.store.write(receipt.model_dump_json(indent=1).encode(), self.run, self.name, "receipts", f"{shard}.json")

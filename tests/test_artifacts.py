@@ -81,6 +81,14 @@ def test_manifest_accounts_for_all_shards_and_stale_ones_are_removed(stage, tmp_
     assert not list((tmp_path / "run/questions").glob("part-00002*"))
 
 
+def test_stage_that_grows_is_not_finished(stage):
+    stage.finish([stage.run_shard("part-00000", Seed, [], lambda: Outcome(1, [seed(1)]))], "config")
+    stage.run_shard("part-00000", Seed, [], lambda: Outcome(1, [seed(1)]))
+    assert stage.manifest() is not None
+    stage.run_shard("part-00001", Seed, [], lambda: Outcome(1, [seed(2)]))
+    assert stage.manifest() is None
+
+
 def test_no_temporary_file_stays(stage, tmp_path):
     stage.run_shard("part-00000", Seed, [], lambda: Outcome(1, [seed(1)]))
     assert not list(tmp_path.rglob("*.tmp"))
