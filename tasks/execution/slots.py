@@ -9,10 +9,9 @@ from functools import cache
 
 from tasks import metrics
 from tasks.errors import SandboxUnavailable
-from tasks.execution import bubblewrap, dockerbox
+from tasks.execution import bubblewrap
 from tasks.execution.box import Box, Flavour
 from tasks.execution.environment import site_digest
-from tasks.execution.image import has_image, image_id
 from tasks.execution.protocol import Case, Evidence, Kind
 from tasks.settings import Backend, Sandbox
 
@@ -33,6 +32,8 @@ def resolve_backend(settings: Sandbox) -> Backend:
     """
     if settings.backend is not Backend.AUTO:
         return settings.backend
+    from tasks.execution.image import has_image  # noqa: PLC0415 - Docker's client takes long to import
+
     return Backend.DOCKER if has_image(settings.image, settings.layers) else Backend.BUBBLEWRAP
 
 
@@ -54,6 +55,9 @@ class Slots:
         self.backend = resolve_backend(settings)
         self._start: Callable[[Sandbox, Flavour], Box]
         if self.backend is Backend.DOCKER:
+            from tasks.execution import dockerbox  # noqa: PLC0415 - as above
+            from tasks.execution.image import image_id  # noqa: PLC0415
+
             self._start, self.image = dockerbox.start_box, image_id(settings.image, settings.layers)
         else:
             self._start, self.image = bubblewrap.start_box, site_digest(settings.layers)

@@ -8,13 +8,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-import docutils.core
-import nbformat
-from bs4 import BeautifulSoup
-from docutils import nodes
-from markdown_it import MarkdownIt
-from markdownify import markdownify
-
 MIN_CHARACTERS = 400
 MAX_CHARACTERS = 12_000
 _CHROME = ("script", "style", "nav", "footer", "aside", "form", "noscript", "svg")
@@ -43,6 +36,9 @@ class Page:
 
 
 def _html(text: str) -> tuple[str, list[tuple[int, str]]]:
+    from bs4 import BeautifulSoup  # noqa: PLC0415 - what reads documents takes long to import, here and below
+    from markdownify import markdownify  # noqa: PLC0415
+
     soup = BeautifulSoup(text, "html.parser")
     for element in soup.find_all(_CHROME):
         element.decompose()
@@ -53,6 +49,8 @@ def _html(text: str) -> tuple[str, list[tuple[int, str]]]:
 
 
 def _markdown(text: str) -> tuple[str, list[tuple[int, str]]]:
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
     tokens = MarkdownIt("commonmark").parse(text)
     headings = [
         (token.map[0], following.content.strip())
@@ -63,6 +61,8 @@ def _markdown(text: str) -> tuple[str, list[tuple[int, str]]]:
 
 
 def _notebook(text: str) -> tuple[str, list[tuple[int, str]]]:
+    import nbformat  # noqa: PLC0415
+
     parts = []
     for cell in nbformat.reads(text, as_version=4).cells:  # type: ignore[no-untyped-call]
         if cell.cell_type == "markdown":
@@ -73,6 +73,9 @@ def _notebook(text: str) -> tuple[str, list[tuple[int, str]]]:
 
 
 def _rst(text: str) -> tuple[str, list[tuple[int, str]]]:
+    import docutils.core  # noqa: PLC0415
+    from docutils import nodes  # noqa: PLC0415
+
     tree = docutils.core.publish_doctree(text, settings_overrides={**_DOCUTILS, "warning_stream": io.StringIO()})
     lines = text.split("\n")
     headings = []

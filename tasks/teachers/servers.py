@@ -15,7 +15,6 @@ from typing import Any, cast
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
-from httpx_aiohttp import AiohttpTransport
 
 from tasks.errors import BadInput
 from tasks.settings import Endpoint, Route
@@ -150,6 +149,8 @@ class Server:
         if _proxied(url) or await _offers_http2(url):
             native = httpx.AsyncHTTPTransport(http2=url.scheme == "https", limits=most, proxy=_proxied(url))
             return cls(route, endpoint, native)
+        from httpx_aiohttp import AiohttpTransport  # noqa: PLC0415 - takes long to import
+
         return cls(route, endpoint, AiohttpTransport(limits=most))
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 from flows.cli import app
-from tests.processes import ROOT, PrefectServer, running_server
+from tests.processes import ROOT, PrefectServer, console, running_server
 
 Deploy = Callable[..., Result]
 
@@ -191,8 +191,9 @@ def test_no_server(deploy, url, told):
     assert told in str(done.exception)
 
 
-def test_from_another_folder(kodforge, api, tmp_path):
+def test_from_another_folder(prefect_server, api, tmp_path):
     """The command itself: flows are found by module, and runs start in the folder that was given."""
+    kodforge = console(prefect_server)
     done = kodforge("deploy", "--pool", "elsewhere", "--only", "source", "--directory", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found = api.get("/deployments/name/source-questions/source").json()

@@ -14,9 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
-from bandit.blacklists.calls import gen_blacklist
-from bandit.plugins.injection_shell import gen_config
-
 from tasks.curation.content.names import Names, argument, calls, literal_place
 from tasks.scanners.telling import may_be_told
 from tasks.scanners.tokens import Marks
@@ -98,6 +95,8 @@ def code_marks(token: str) -> Marks:
 @cache
 def _programs() -> tuple[frozenset[str], frozenset[str]]:
     """Functions that start a program by a command line, and by a list of arguments."""
+    from bandit.plugins.injection_shell import gen_config  # noqa: PLC0415 - takes long to import
+
     config = gen_config("shell_injection")
     return frozenset(config["shell"]), frozenset([*config["subprocess"], *config["no_shell"], "pty.spawn"])
 
@@ -105,6 +104,8 @@ def _programs() -> tuple[frozenset[str], frozenset[str]]:
 @cache
 def _loaders() -> frozenset[str]:
     """Functions that run what is in the data they read."""
+    from bandit.blacklists.calls import gen_blacklist  # noqa: PLC0415 - takes long to import
+
     wanted = ("pickle", "marshal", "eval")
     return _RUNS_CODE | {
         name for entry in gen_blacklist()["Call"] if entry["name"] in wanted for name in entry["qualnames"]

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from tasks.curation.dedup.near import Positions
 
@@ -86,6 +84,9 @@ def join(rows: int, edges: Sequence[Edges], quality: NDArray[np.float64], apart:
 
 def _components(rows: Positions, pairs: Edges, quality: NDArray[np.float64]) -> tuple[Positions, NDArray[np.int8]]:
     """Of each of the rows (ascending) who stands for it, and how closely it is tied to others; 0 if it does itself."""
+    from scipy.sparse import coo_array  # noqa: PLC0415 - takes long to import
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     left, right = np.searchsorted(rows, pairs.left), np.searchsorted(rows, pairs.right)
     shape = (len(rows), len(rows))
     _, label = connected_components(coo_array((np.ones(len(left), np.int8), (left, right)), shape), directed=False)

@@ -7,7 +7,6 @@ many there are, so the work grows with the rows, and each cell can be compared b
 
 from __future__ import annotations
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,6 +53,8 @@ def learn_cells(sample: Vectors, cells: int, seed: int) -> Vectors:
     cells = max(1, min(cells, len(sample)))
     if cells == 1:
         return np.zeros((1, sample.shape[1]), np.float32)
+    import faiss  # noqa: PLC0415 - takes long to import
+
     means = faiss.Kmeans(
         sample.shape[1],
         cells,
@@ -69,6 +70,8 @@ def learn_cells(sample: Vectors, cells: int, seed: int) -> Vectors:
 
 def place(vectors: Vectors, centroids: Vectors) -> NDArray[np.int32]:
     """The nearest cells of each row, nearest first; shape (rows, at most ``PROBES``)."""
+    import faiss  # noqa: PLC0415
+
     index = faiss.IndexFlatIP(centroids.shape[1])
     index.add(np.ascontiguousarray(centroids))
     _, cells = index.search(np.ascontiguousarray(vectors, np.float32), min(PROBES, len(centroids)))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, sparse
 
 Floats = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -84,6 +83,8 @@ def _solved(
     Args:
         whole: which variables of the first group are integers.
     """
+    from scipy import optimize, sparse  # noqa: PLC0415 - takes long to import, and few runs have a mix
+
     lines = [line for line in lines if len(line.least)]
     matrix = [
         sparse.hstack(
@@ -143,6 +144,8 @@ def _compromise(program: Program) -> int:
 
     A linear-fractional program, linear in ``kept / rows`` and ``1 / rows`` (Charnes & Cooper 1962).
     """
+    from scipy import sparse  # noqa: PLC0415
+
     cells, rules = len(program.available), len(program.slopes)
     shares, over = _Group.of(cells, most=1), _Group.of(rules)
     lines = [
@@ -191,6 +194,8 @@ def _allotted(program: Program, rows: int, is_strict: bool) -> Counts | None:
     Args:
         is_strict: the rules are kept; else they are broken as little as possible.
     """
+    from scipy import sparse  # noqa: PLC0415
+
     cells, targets, rules = len(program.available), len(program.shares), len(program.slopes)
     wanted = program.shares * rows
     own, off, over = sparse.eye_array(cells), sparse.eye_array(targets), sparse.eye_array(rules)
