@@ -85,11 +85,11 @@ class Seeds:
 
 def groups(rows: int, ties: Sequence[Ties]) -> Positions:
     """Connected components over all ties: of each row the number of the first row of its group, shape (rows,)."""
-    left = np.concatenate([np.empty(0, np.int64), *(one for one, _ in ties)])
-    right = np.concatenate([np.empty(0, np.int64), *(other for _, other in ties)])
     from scipy.sparse import coo_array  # noqa: PLC0415 - takes long to import
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
+    left = np.concatenate([np.empty(0, np.int64), *(one for one, _ in ties)])
+    right = np.concatenate([np.empty(0, np.int64), *(other for _, other in ties)])
     graph = coo_array((np.ones(len(left), np.int8), (left, right)), (rows, rows))
     count, label = connected_components(graph, directed=False)
     first = np.full(count, rows)
