@@ -16,7 +16,7 @@ DEMO_ARGS_local := --profile local
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-local demo test test-trainers check format lock docs benchmark chaos screenshots worker-image clean
+.PHONY: help setup setup-local demo test test-all test-trainers check format lock docs benchmark chaos screenshots worker-image clean
 
 help: ## Show this help
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,7 +39,10 @@ demo: setup $(if $(filter local,$(TEACHER)),setup-local) ## Seeds to a released 
 	@$(BIN)/kodforge run $(DEMO_ARGS_$(TEACHER))
 
 test: setup setup-local ## Run the tests; Docker tests run where a daemon answers; JOBS=1: one after the other
-	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(MARKED)
+
+test-all: MARKED := -m ''
+test-all: test ## Run those that take minutes each, too: storms, lost hosts, Ray
 
 test-trainers: setup $(TRAINERS:%=.trainers/%/.ready) ## Load exports with the trainers themselves; TRAINERS="trl verl": some of them
 	@KODFORGE_TRAINERS=.trainers $(BIN)/python -m pytest $(foreach name,$(TRAINERS),tests/trainers/test_$(subst -,_,$(name)).py)

@@ -40,6 +40,7 @@ def sitting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sitting]:
         yield Sitting(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_killed_run_ends_with_the_same_release(sitting, name):
     """Byte for byte, every row accounted for, and no answer paid for twice but those in flight."""

@@ -185,6 +185,7 @@ def test_a_lost_host_and_a_stuck_shard(api, prefect_server, webhook, tmp_path):
     assert (tmp_path / "lost/release/release.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_that_always_crashes_is_left_alone(api, prefect_server, webhook, tmp_path):
     """``--restarts 1``: killed twice, by whatever it is, it stays crashed."""
     with running_teacher(tmp_path, "--latency", "60") as teacher, worker(prefect_server) as process:

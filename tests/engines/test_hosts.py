@@ -60,6 +60,7 @@ def options_of(here: Site, kind: str, address: str, answers: str) -> list[str]:
 ON_RAY = pytest.mark.skipif(not os.environ.get("KODFORGE_RAY_HOSTS"), reason="KODFORGE_RAY_HOSTS is not set")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["dask", pytest.param("ray", marks=ON_RAY)])
 def test_a_run_over_hosts_that_loses_one_makes_the_same_release(kind, alone, here, password):
     release, undisturbed = alone

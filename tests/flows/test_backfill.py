@@ -28,7 +28,8 @@ def nightly(api, store):
         "subsets": {"Leetcode": {"count": 4}},
         **LIGHT,
     }
-    return cloned(api, "nightly", parameters={"config": config}, tags=["kodforge"], concurrency_limit=1)
+    with cloned(api, "nightly", parameters={"config": config}, tags=["kodforge"], concurrency_limit=1) as name:
+        yield name
 
 
 def flow_runs(api, name):

@@ -113,13 +113,17 @@ def ended(api: httpx.Client, run_id: str, seconds: float = 600) -> dict:
     return until(api, run_id, lambda run: run["state"]["type"] in FINAL, seconds)
 
 
-def cloned(api: httpx.Client, name: str, flow: str = "build-dataset/demo", **changes: object) -> str:
-    """A deployment like another one but for some of its fields; its name with that of its flow."""
+@contextmanager
+def cloned(api: httpx.Client, name: str, flow: str = "build-dataset/demo", **changes: object) -> Iterator[str]:
+    """For a while, a deployment like another one but for some of its fields; its name with that of its flow."""
     found = api.get(f"/deployments/name/{flow}").json()
     kept = ("flow_id", "entrypoint", "path", "pull_steps", "work_pool_name", "parameter_openapi_schema")
     made = api.post("/deployments/", json={**{key: found[key] for key in kept}, "name": name, **changes})
     assert made.status_code in (200, 201), made.text
-    return f"{flow.partition('/')[0]}/{name}"
+    try:
+        yield f"{flow.partition('/')[0]}/{name}"
+    finally:
+        api.delete(f"/deployments/{made.json()['id']}").raise_for_status()
 
 
 def writer_of(run: Path) -> int:
