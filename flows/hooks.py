@@ -70,8 +70,8 @@ def flow(*, name: str, flow_run_name: Any, **options: Any) -> Callable[[Callable
                 flush_metrics()
                 raise
 
-        # Prefect makes a JSON schema of the parameters of each flow that is imported, which for the config of a run takes
-        # longer than all of Prefect does. Nothing reads it: who deploys a flow makes another, of the signature below.
+        # Prefect makes a JSON schema of the parameters of each flow that is imported; of a run's config this takes a
+        # second in all. Nothing reads it: who deploys a flow makes another, of the signature below.
         told.__signature__ = inspect.Signature()  # type: ignore[attr-defined]
         hooks: dict[str, Any] = {f"on_{event}": [tell_what_to_do] for event in ("failure", "crashed", "cancellation")}
         made: Flow[P, R] = prefect.flow(name=name, flow_run_name=flow_run_name, **hooks, **options)(told)
