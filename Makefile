@@ -42,7 +42,7 @@ test: setup setup-local ## Run the tests; Docker tests run where a daemon answer
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(MARKED)
 
 test-all: MARKED := -m ''
-test-all: test ## Run those that take minutes each, too: storms, lost hosts, Ray
+test-all: test ## Run those that take minutes each, too: storms, lost hosts, variants
 
 test-trainers: setup $(TRAINERS:%=.trainers/%/.ready) ## Load exports with the trainers themselves; TRAINERS="trl verl": some of them
 	@KODFORGE_TRAINERS=.trainers $(BIN)/python -m pytest $(foreach name,$(TRAINERS),tests/trainers/test_$(subst -,_,$(name)).py)

@@ -8,11 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
-import yaml
-
+from tasks.packaged import packaged_yaml
 from tasks.teachers import conversions, reasoned
 from tasks.teachers.replies import clean_question
 
@@ -175,11 +173,4 @@ class Transcripts:
 @cache
 def packaged() -> Transcripts:
     """The transcripts that come with kodforge."""
-    folder = resources.files("tasks.teachers") / "transcripts"
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".yaml")), key=lambda file: file.name)
-    return Transcripts(
-        entry
-        for file in files
-        for entry in yaml.load(file.read_text(encoding="utf-8"), Loader=loader)  # noqa: S506 - a safe loader
-    )
+    return Transcripts(entry for entries in packaged_yaml("tasks.teachers", "transcripts") for entry in entries)

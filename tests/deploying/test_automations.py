@@ -159,6 +159,7 @@ def until(api: httpx.Client, run: str, *states: str, seconds: float = 300) -> di
     raise AssertionError(f"no state of {states} within {seconds} s: {found['state']}")
 
 
+@pytest.mark.slow
 def test_a_lost_host_and_a_stuck_shard(api, prefect_server, webhook, tmp_path):
     """A teacher hangs, which is told; then worker and flow are killed, as where a host is lost.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from prefect.utilities.callables import parameter_schema
 
 from flows.verify_pairs import verify_pairs
 from tasks.errors import BadInput
@@ -149,7 +150,7 @@ def test_reruns_find_flaky_pairs_and_judge_unfinished_parts_anew(tmp_path):
 
 
 def test_the_form_of_the_flow_shows_the_bounds_of_reruns():
-    shown = verify_pairs.parameters.properties["reruns"]
+    shown = parameter_schema(verify_pairs).properties["reruns"]
     assert (shown["default"], shown["minimum"], shown["maximum"]) == (0, 0, 20)
 
 

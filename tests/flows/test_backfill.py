@@ -54,6 +54,7 @@ def test_run_is_for_the_day_that_it_was_scheduled_for(api, nightly, store):
     assert (store / f"night-{DAYS[0]}/release/release.json").exists()
 
 
+@pytest.mark.slow
 def test_backfill_makes_the_days_that_are_missing(api, kodforge, nightly, store):
     done = kodforge("backfill", nightly, "--from", DAYS[0], "--to", DAYS[2])
     assert done.returncode == 0, done.stderr

@@ -129,11 +129,15 @@ def test_nothing_runs_again(made, changes):
 @pytest.mark.parametrize(
     ("changes", "stages"),
     [
-        ({"release__title": "Another"}, {"release"}),
+        pytest.param({"release__title": "Another"}, {"release"}, marks=pytest.mark.slow),
         ({"curation__dedup__jaccard": 0.9}, CURATION | AFTER),
-        ({"verification__gates__branch_coverage__reject_below": 0.95}, {"triplets"} | CURATION | AFTER),
+        pytest.param(
+            {"verification__gates__branch_coverage__reject_below": 0.95},
+            {"triplets"} | CURATION | AFTER,
+            marks=pytest.mark.slow,
+        ),
         ({"sandbox__wall_s": 61}, {"verdicts", "triplets", "grades", "references"} | CURATION | AFTER),
-        ({"post_training__held_out__share": 0.5}, AFTER),
+        pytest.param({"post_training__held_out__share": 0.5}, AFTER, marks=pytest.mark.slow),
         ({"shard_size": 3}, {"prompts", "questions"} | VERIFICATION | CURATION | AFTER),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -194,6 +198,7 @@ def test_subset_that_is_added_is_the_only_one_that_is_asked_for(made, base):
     assert len({*every[: base.asked], *every[-asked:]}) == base.asked + asked
 
 
+@pytest.mark.slow
 def test_shards_of_a_larger_run_do_not_leak_into_a_smaller_one(made, base):
     made.again(shard_size=2)
     assert len(list((made.store / "r/questions").glob("part-*.parquet"))) == 6

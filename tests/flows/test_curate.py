@@ -180,7 +180,9 @@ def in_one_block(kodforge, tmp_path_factory):
     return folder, curated(kodforge, folder, "whole")
 
 
-@pytest.mark.parametrize("engine", ["threads", "processes", "dask", pytest.param("ray", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "engine", ["threads", "processes", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("dask", "ray"))]
+)
 def test_same_decisions_in_blocks_on_any_engine(kodforge, in_one_block, engine):
     folder, whole = in_one_block
     options = ("--engine", engine, "--jobs", "2", "--set", "curation.dedup.block_rows=100")

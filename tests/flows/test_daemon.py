@@ -101,6 +101,7 @@ def test_killed_daemon_is_waited_for(daemon, prefect_server, pairs):
     assert run["run_count"] >= 2
 
 
+@pytest.mark.slow
 def test_leftovers_of_a_killed_process_go_at_the_next_start(daemon, prefect_server, pairs):
     process = verifying(pairs, prefect_server.env, daemon)
     wait_for_part(pairs, 0, process)

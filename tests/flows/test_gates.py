@@ -78,6 +78,7 @@ def test_inspect_says_why_in_words(kodforge, built):
         assert words in told, told
 
 
+@pytest.mark.slow
 def test_the_adaptive_policy_spends_less_on_easy_questions(kodforge, built, tmp_path):
     store, options, _ = built
     fixed = {row["question_id"]: len(row["gpt_pass_sequence"]) for row in rows(store, "triplets")}
@@ -99,6 +100,7 @@ def test_a_shard_whose_questions_are_all_rejected_stops_nothing(kodforge, built,
     assert 0 in [shard["rows_out"] for shard in asked["shards"]], "no shard without a question: choose other seeds"
 
 
+@pytest.mark.slow
 def test_fast_runs_neither_mutants_nor_cross_checks(kodforge, built, tmp_path):
     _, options, _ = built
     effort = sets(

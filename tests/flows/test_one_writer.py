@@ -52,7 +52,7 @@ def under_way(server, options: list[str], store: Path):
             process.wait()
 
 
-@pytest.mark.parametrize("killed", [False, True])
+@pytest.mark.parametrize("killed", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_second_run_waits_for_the_first(kodforge, prefect_server, tmp_path, killed):
     with running_teacher(tmp_path, "--latency", "0.4") as teacher:
         options = sets(**SMALL, store=tmp_path, teachers__author__base_url=teacher.url)

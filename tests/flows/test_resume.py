@@ -64,7 +64,10 @@ def calm(kodforge, tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize(("kill_at", "checked"), [(3, False), (15, False), (40, True)])
+@pytest.mark.parametrize(
+    ("kill_at", "checked"),
+    [pytest.param(3, False, marks=pytest.mark.slow), (15, False), pytest.param(40, True, marks=pytest.mark.slow)],
+)
 def test_kill_9_in_mid_run(kodforge, prefect_server, teacher, calm, tmp_path, kill_at, checked):
     release, undisturbed = calm(checked)
     stormy = tmp_path / "stormy"
@@ -105,7 +108,7 @@ def small_disk(tmp_path):
         yield folder
 
 
-@pytest.mark.parametrize("full_at", [4, 30])
+@pytest.mark.parametrize("full_at", [pytest.param(4, marks=pytest.mark.slow), 30])
 def test_disk_that_fills_up_in_mid_run(kodforge, prefect_server, teacher, calm, small_disk, full_at):
     """It is told, and once there is room the run goes on to the same release."""
     release, undisturbed = calm(False)

@@ -82,7 +82,9 @@ def test_failed_run_asks_nothing_again_when_it_is_retried(api, slow_teacher, tmp
     assert (release / "release.json").exists()
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "told to end"])
+@pytest.mark.parametrize(
+    "how", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)], ids=["killed", "told to end"]
+)
 def test_run_whose_process_ended_is_retried(api, slow_teacher, tmp_path, how):
     """SIGTERM is what a service manager sends to all processes of a worker."""
     run = start(api, "build-dataset/demo", parameters(tmp_path, slow_teacher))

@@ -7,8 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
+from tasks.packaged import packaged_yaml
 from tasks.scanners.tokens import Marks
 
 _NONE: Marks = frozenset()
@@ -21,8 +20,8 @@ _BETWEEN = re.compile(r"[_-]+")
 
 @cache
 def _lists() -> dict[str, Any]:
-    text = (resources.files("tasks.curation.content") / "allowed.yaml").read_text(encoding="utf-8")
-    loaded: dict[str, Any] = yaml.safe_load(text)
+    loaded: dict[str, Any]
+    (loaded,) = packaged_yaml("tasks.curation.content", "allowed.yaml")
     return loaded
 
 

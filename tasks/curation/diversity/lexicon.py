@@ -6,10 +6,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from functools import lru_cache
-from importlib import resources
-from typing import Any
 
-import yaml
+from tasks.packaged import packaged_yaml
 
 OTHER = "other"
 """The topic of a row for which nothing in the lexicon speaks."""
@@ -111,6 +109,5 @@ class Lexicon:
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """The lexicon that comes with kodforge, read once per process."""
-    source = resources.files("tasks.curation.diversity") / "lexicon.yaml"
-    table: dict[str, Any] = yaml.safe_load(source.read_text(encoding="utf-8"))
+    (table,) = packaged_yaml("tasks.curation.diversity", "lexicon.yaml")
     return Lexicon(table)
