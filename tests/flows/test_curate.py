@@ -12,6 +12,7 @@ import pytest
 
 from tasks.curation.contamination import read_benchmarks
 from tasks.settings import Benchmark
+from tests.flows.refusal import refusal
 from tests.processes import ROOT
 
 LIFT = "Simulate a lift that serves requests in the order of floors, and return the floors that it stops at."
@@ -131,12 +132,10 @@ def test_mix_leaves_out_what_there_is_too_much_of_and_says_why(kodforge, tmp_pat
         ("", "has no rows"),
     ],
 )
-def test_bad_rows_are_named_and_nothing_is_written(kodforge, tmp_path, content, message):
+def test_bad_rows_are_named_and_nothing_is_written(prefect_server, tmp_path, content, message):
     rows, out = tmp_path / "rows.jsonl", tmp_path / "out.jsonl"
     rows.write_text(content)
-    done = kodforge("curate", str(rows), "--out", str(out))
-    assert done.returncode == 1
-    assert message in done.stderr
+    assert message in refusal(prefect_server, "curate", str(rows), "--out", str(out))
     assert not out.exists()
 
 
@@ -149,11 +148,9 @@ def test_bad_rows_are_named_and_nothing_is_written(kodforge, tmp_path, content, 
         ("curation.drift.against=nightly", "'nightly'"),
     ],
 )
-def test_wrong_settings_are_told_before_any_work(kodforge, tmp_path, setting, message):
+def test_wrong_settings_are_told_before_any_work(prefect_server, tmp_path, setting, message):
     rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "out.jsonl"
-    done = kodforge("curate", str(rows), "--out", str(out), "--set", setting)
-    assert done.returncode == 1
-    assert message in done.stderr
+    assert message in refusal(prefect_server, "curate", str(rows), "--out", str(out), "--set", setting)
     assert not (tmp_path / ".out.jsonl.work").exists()
 
 
