@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.engines.teacher import patient
 from tests.processes import ROOT, PrefectServer
@@ -76,6 +77,7 @@ def test_workers_together_keep_a_rate(prefect_server, tmp_path):
             assert number - start + 1 <= 20 + 20 * (came[number] - first) + 1
 
 
+@pytest.mark.slow
 def test_the_slots_of_a_killed_process_come_back(prefect_server, tmp_path):
     make_limit(prefect_server, "killed", limit=3)
     with patient(0.5) as server:

@@ -87,6 +87,7 @@ def test_killed_containers_are_replaced(daemon, prefect_server, pairs):
     assert_each_judged_once(pairs, process)
 
 
+@pytest.mark.slow
 def test_killed_daemon_is_waited_for(daemon, prefect_server, pairs):
     """The task fails with SandboxUnavailable, and Prefect runs it again when the daemon is back."""
     process = verifying(pairs, prefect_server.env, daemon)

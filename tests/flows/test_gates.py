@@ -91,6 +91,7 @@ def test_the_adaptive_policy_spends_less_on_easy_questions(kodforge, built, tmp_
     assert any(len(passes) > 2 for passes in made.values() if 0 in passes)
 
 
+@pytest.mark.slow
 def test_a_shard_whose_questions_are_all_rejected_stops_nothing(kodforge, built, tmp_path):
     _, options, _ = built
     small = sets(store=tmp_path, only="[Docs]", subsets__Docs__count=6, shard_size=1, verification__attempts=1)

@@ -138,6 +138,7 @@ def test_a_run_that_is_stopped_exports_what_it_did(prefect_server, tmp_path):
         assert collector.by("kodforge.teacher.requests", "outcome")["answered"] >= 1
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_away_costs_a_run_a_few_seconds_at_most(kodforge, tmp_path):
     """It says so in the log, and the run goes on."""
     pairs = tmp_path / "pairs.jsonl"

@@ -244,6 +244,7 @@ def test_a_limit_that_does_not_exist_is_named_before_any_work(kodforge, teacher,
     assert not teacher.requests()
 
 
+@pytest.mark.slow
 def test_the_whole_dag_on_a_real_model(kodforge, tmp_path):
     """SmolLM2 on this machine's CPU: real passes and real mistakes, and every row accounted for."""
     options = sets(
