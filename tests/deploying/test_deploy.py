@@ -10,10 +10,8 @@ import httpx
 import pytest
 import yaml
 from click.testing import Result
-from prefect.settings import PREFECT_API_URL, temporary_settings
-from typer.testing import CliRunner
 
-from flows.cli import app
+from tests.commands import invoked
 from tests.processes import ROOT, PrefectServer, console, running_server
 
 Deploy = Callable[..., Result]
@@ -51,11 +49,8 @@ def api(prefect_server: PrefectServer) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def deploy(prefect_server: PrefectServer) -> Deploy:
-    """The command within this process: to start one takes longer than most of what it does."""
-
     def call(*given: str, env: dict[str, str] | None = None, url: str = prefect_server.url) -> Result:
-        with temporary_settings({PREFECT_API_URL: url}):
-            return CliRunner().invoke(app, ["deploy", *given], env={"COLUMNS": "200", **(env or {})})
+        return invoked(url, "deploy", *given, env=env)
 
     return call
 

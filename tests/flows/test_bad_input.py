@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.flows.refusal import refusal
+from tests.commands import refusal
 from tests.ports import free_port
 from tests.processes import Teacher, running_teacher, sets
 

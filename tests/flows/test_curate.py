@@ -12,7 +12,7 @@ import pytest
 
 from tasks.curation.contamination import read_benchmarks
 from tasks.settings import Benchmark
-from tests.flows.refusal import refusal
+from tests.commands import refusal
 from tests.processes import ROOT
 
 LIFT = "Simulate a lift that serves requests in the order of floors, and return the floors that it stops at."
