@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from tasks.curation.dedup.clusters import components
+
 Positions = NDArray[np.int64]
 Ties = tuple[Positions, Positions]
 """Rows by their numbers, each with another that it belongs to."""
@@ -85,13 +87,9 @@ class Seeds:
 
 def groups(rows: int, ties: Sequence[Ties]) -> Positions:
     """Connected components over all ties: of each row the number of the first row of its group, shape (rows,)."""
-    from scipy.sparse import coo_array  # noqa: PLC0415 - takes long to import
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
-
     left = np.concatenate([np.empty(0, np.int64), *(one for one, _ in ties)])
     right = np.concatenate([np.empty(0, np.int64), *(other for _, other in ties)])
-    graph = coo_array((np.ones(len(left), np.int8), (left, right)), (rows, rows))
-    count, label = connected_components(graph, directed=False)
-    first = np.full(count, rows)
+    label = components(rows, left, right)
+    first = np.full(rows, rows)  # by component, of which there are at most as many as rows
     np.minimum.at(first, label, np.arange(rows))
     return np.asarray(first[label], np.int64)

@@ -70,7 +70,7 @@ def join(rows: int, edges: Sequence[Edges], quality: NDArray[np.float64], apart:
     representative, kind = numbers.copy(), np.zeros(rows, np.int8)
     loose, pairs = numbers, every
     while len(loose):
-        representative[loose], kind[loose] = _components(loose, pairs, quality)
+        representative[loose], kind[loose] = _represented(loose, pairs, quality)
         members = loose[representative[loose] != loose]
         if apart is None or not len(members):
             break
@@ -82,14 +82,20 @@ def join(rows: int, edges: Sequence[Edges], quality: NDArray[np.float64], apart:
     return Clusters(representative, kind, np.bincount(representative, minlength=rows)[representative])
 
 
-def _components(rows: Positions, pairs: Edges, quality: NDArray[np.float64]) -> tuple[Positions, NDArray[np.int8]]:
-    """Of each of the rows (ascending) who stands for it, and how closely it is tied to others; 0 if it does itself."""
+def components(rows: int, left: Positions, right: Positions) -> Positions:
+    """Connected components over pairs of rows: of each row the number of its component from 0 on, shape (rows,)."""
     from scipy.sparse import coo_array  # noqa: PLC0415 - takes long to import
     from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
 
+    graph = coo_array((np.ones(len(left), np.int8), (left, right)), (rows, rows))
+    _, label = connected_components(graph, directed=False)
+    return np.asarray(label, np.int64)
+
+
+def _represented(rows: Positions, pairs: Edges, quality: NDArray[np.float64]) -> tuple[Positions, NDArray[np.int8]]:
+    """Of each of the rows (ascending) who stands for it, and how closely it is tied to others; 0 if it does itself."""
     left, right = np.searchsorted(rows, pairs.left), np.searchsorted(rows, pairs.right)
-    shape = (len(rows), len(rows))
-    _, label = connected_components(coo_array((np.ones(len(left), np.int8), (left, right)), shape), directed=False)
+    label = components(len(rows), left, right)
     criteria = quality[rows]
     order = np.lexsort(np.vstack([rows, -criteria.T[::-1], label]))
     first = np.concatenate([[True], label[order][1:] != label[order][:-1]])
