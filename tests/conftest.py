@@ -52,6 +52,15 @@ def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prefect
         yield server
 
 
+@pytest.fixture(scope="module")
+def prefect_here(prefect_server: PrefectServer) -> Iterator[PrefectServer]:
+    """The server of this session, for what this process itself does with Prefect."""
+    from tests.commands import at_server  # which imports Prefect
+
+    with at_server(prefect_server.url):
+        yield prefect_server
+
+
 @pytest.fixture(scope="session")
 def kodforge(prefect_server: PrefectServer) -> Kodforge:
     """The console command on the server of this session."""

@@ -7,17 +7,12 @@ import time
 
 import pytest
 from prefect import flow, task
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.chains import ShardsFailed, run_chains
 from tasks.artifacts import Receipt
 from tasks.errors import StoreFull
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _prefect():
-    with prefect_test_harness():
-        yield
+pytestmark = pytest.mark.usefixtures("prefect_here")
 
 
 def receipt(name: str) -> Receipt:

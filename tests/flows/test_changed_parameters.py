@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.build_dataset import build_dataset
 from flows.options import load_config
@@ -85,9 +84,9 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(prefect_here, tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    with running_teacher(folder) as teacher, prefect_test_harness(server_startup_timeout=600):
+    with running_teacher(folder) as teacher:
         made = Made(folder / "store", teacher)
         made.build()
         made.asked = len(made.answered())

@@ -8,18 +8,13 @@ import time
 import prefect
 import pytest
 from prefect.runtime import flow_run
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.report import FILE, kept_times, report_build
 from flows.task_times import times_of
 from tasks.shards import shard_task
 from tests.kpis.runs import finished
 
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    with prefect_test_harness(server_startup_timeout=300):
-        yield
+pytestmark = pytest.mark.usefixtures("prefect_here")
 
 
 @shard_task("work")

@@ -8,7 +8,6 @@ import uuid
 import pytest
 from fsspec.config import conf
 from prefect.blocks.system import Secret
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks import filesystems
 from tasks.errors import BadInput, StoreFull, StoreUnavailable
@@ -168,13 +167,7 @@ def fresh_options(monkeypatch):
     monkeypatch.setitem(conf, "s3", {})
 
 
-@pytest.fixture(scope="module")
-def prefect():
-    with prefect_test_harness(server_startup_timeout=180):
-        yield
-
-
-def test_keys_come_from_a_block(prefect, bucket, s3, fresh_options, monkeypatch, caplog):
+def test_keys_come_from_a_block(prefect_here, bucket, s3, fresh_options, monkeypatch, caplog):
     for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
         monkeypatch.delenv(name)
     options = {"key": KEY, "secret": SECRET, "endpoint_url": s3, "client_kwargs": {"region_name": REGION}}
@@ -187,7 +180,7 @@ def test_keys_come_from_a_block(prefect, bucket, s3, fresh_options, monkeypatch,
 
 
 @pytest.mark.parametrize("value", ["no json {", '["a"]', {"s3": "key"}])
-def test_a_block_that_holds_no_options_is_told_and_not_shown(prefect, fresh_options, value):
+def test_a_block_that_holds_no_options_is_told_and_not_shown(prefect_here, fresh_options, value):
     Secret(value=value).save("wrong-store", overwrite=True)
     with pytest.raises(BadInput, match="'wrong-store' holds no options of stores by their protocol") as caught:
         use_options("wrong-store")
