@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +32,25 @@ from benchmarks.author import Size, Speed, author
 from benchmarks.chain_times import Part, covered, parts_of
 from benchmarks.database_sizes import TABLES, grouped, postgres_bytes, sqlite_bytes
 from flows.chains import Chain, run_chains
-from tasks.artifacts import Outcome, Receipt, Stage
+from flows.options import load_config
+from tasks.artifacts import Outcome, Receipt
 from tasks.models import Provenance, Seed, Subset
+from tasks.run import Run, StageName
 from tasks.shards import SANDBOX, shard_task
-from tasks.store import Store
 from tests.engines.database import PASSWORD, running_postgres
 from tests.processes import running_server
 
 ROWS = 256
 """Of a shard, as by default."""
 _SETTLE_S, _DRAIN_S = 12.0, 600.0
-_DATABASE = "PREFECT_API_DATABASE_CONNECTION_URL"
+ONE_BY_ONE = {"PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "1"}
+DATABASE = "PREFECT_APIDATABASE_CONNECTION_URL"
 
 
 # A shard without work, in four ways.
 
 
+@cache
 def _rows() -> list[Seed]:
     source = Provenance(origin="o", version="1", path="p", licence="MIT")
     return [
@@ -62,10 +66,9 @@ def _rows() -> list[Seed]:
     ]
 
 
-def _commit(folder: str, rows: list[Seed], number: int) -> Receipt:
+def _commit(run: Run, number: int) -> Receipt:
     """Write a shard, or find it written."""
-    stage = Stage(Store(folder), "run", "questions")
-    return stage.run_shard(f"part-{number:05d}", Seed, [number], lambda: Outcome.of(rows))
+    return run.stage(StageName.QUESTIONS).run_shard(f"part-{number:05d}", Seed, [number], lambda: Outcome.of(_rows()))
 
 
 @task(cache_policy=NO_CACHE, task_run_name="nothing {number}")
@@ -75,24 +78,30 @@ def nothing(number: int) -> int:
 
 
 @shard_task("commit part-{number:05d}", SANDBOX)
-def commit_shard(folder: str, rows: list[Seed], number: int) -> Receipt:
-    """As the tasks of all stages are."""
-    return _commit(folder, rows, number)
+def commit_shard(run: Run, number: int) -> Receipt:
+    """As the tasks of all stages are; Prefect looks through what they are given, the config included."""
+    return _commit(run, number)
 
 
 @flow(name="many-shards")
 def many_shards(way: str, folder: str, count: int, at_once: int) -> tuple[float, float]:
     """Shards as a stage runs them; seconds and CPU seconds of this process for each."""
-    rows = _rows()
+    run = _run(folder)
+    _rows()
 
     def chain(number: int) -> Chain[Any]:
-        yield nothing.submit(number) if way == "task" else commit_shard.submit(folder, rows, number)
+        yield nothing.submit(number) if way == "task" else commit_shard.submit(run, number)
 
     def all_of(numbers: range) -> None:
         run_chains([chain(number) for number in numbers], at_once)
 
     all_of(range(count, count + at_once))  # what the first ones wait for is not theirs
     return _each(lambda: all_of(range(count)), count)
+
+
+def _run(folder: str) -> Run:
+    config = load_config("pilot", [f"store={folder}"])
+    return Run(config=config, teachers=config.teachers)
 
 
 def _each(work: Callable[[], object], count: int) -> tuple[float, float]:
@@ -103,8 +112,9 @@ def _each(work: Callable[[], object], count: int) -> tuple[float, float]:
 
 def _measured_here(way: str, folder: str, count: int, at_once: int) -> tuple[float, float]:
     if way == "function":
-        rows = _rows()
-        return _each(lambda: [_commit(folder, rows, number) for number in range(count)], count)
+        run = _run(folder)
+        _rows()
+        return _each(lambda: [_commit(run, number) for number in range(count)], count)
     if way == "again":
         many_shards("commit", folder, count, at_once)
     return many_shards(way, folder, count, at_once)
@@ -168,10 +178,16 @@ def floor(given: argparse.Namespace) -> None:
         "again": "task run that finds it committed",
     }
     found: dict[str, list[tuple[float, float, float]]] = {way: [] for way in told}
-    with tempfile.TemporaryDirectory() as folder, running_server(Path(folder)) as server:
+    one_by_one: list[float] = []
+    with ExitStack() as stack:
+        grouping, plain = (
+            stack.enter_context(running_server(Path(stack.enter_context(tempfile.TemporaryDirectory())), **settings))
+            for settings in ({}, ONE_BY_ONE)
+        )
         for _ in range(given.rounds):
             for way in told:
-                found[way].append(measured(_with_logs(server.env), way, given.tasks, given.at_once))
+                found[way].append(measured(_with_logs(grouping.env), way, given.tasks, given.at_once))
+            one_by_one.append(measured(_with_logs(plain.env), "commit", given.tasks, given.at_once)[2])
     print(f"| ms per shard, {given.at_once} at once | wall | CPU, worker | CPU, server | wall per row |")
     print("|---|---|---|---|---|")
     middle = {
@@ -179,6 +195,10 @@ def floor(given: argparse.Namespace) -> None:
     }
     for way, (wall, worker, of_server) in middle.items():
         print(f"| {told[way]} | {wall:.1f} | {worker:.1f} | {of_server:.1f} | {wall / ROWS:.3f} |")
+    print(
+        f"\nA server that writes task runs one by one, Prefect's default, takes "
+        f"{1000 * statistics.median(one_by_one):.1f} ms of CPU for a task run that commits."
+    )
     print(
         f"\nRates: worker.task_s {middle['task'][1] / 1000:.4f}, server.task_s {middle['commit'][2] / 1000:.4f}. "
         f"What the server takes when it has nothing to do is not in its CPU."
@@ -205,7 +225,7 @@ def database(given: argparse.Namespace) -> None:
             made.mkdir()
         for name, place, settings, size in (
             ("SQLite", home, {}, lambda: sqlite_bytes(home)),
-            ("PostgreSQL", elsewhere, {_DATABASE: address}, lambda: postgres_bytes(postgres, "prefect")),
+            ("PostgreSQL", elsewhere, {DATABASE: address}, lambda: postgres_bytes(postgres, "prefect")),
         ):
             with running_server(place, **settings) as server:
                 env = _with_logs(server.env)

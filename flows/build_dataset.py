@@ -13,6 +13,7 @@ from flows.report import report_build
 from flows.run_flows import named, writes_run
 from flows.shown import show_build
 from flows.source_questions import source_questions
+from flows.task_times import times_so_far
 from flows.verify_triplets import verify_triplets
 from tasks.publishing.folder import release_store
 from tasks.publishing.stage import publish_release, push_release
@@ -49,7 +50,8 @@ def build_dataset(config: BuildConfig) -> BuildResult:
     if config.release.push:
         push_release(run)
     kpis(config, return_state=True)  # a missed target fails that flow run, not the build
+    times = times_so_far()
     if config.report:
-        report_build(run)
-    show_build(run)
+        report_build(run, times)
+    show_build(run, times)
     return BuildResult(run=config.run, release=release_store(config).url, rows=rows)

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from prefect.context import FlowRunContext
 from prefect.logging import get_run_logger
 from pydantic import ValidationError
 from rich.console import Console
 
 from flows.kpis import FILE as KPIS
 from flows.kpis import earlier_kpis, kept_kpis
-from flows.task_times import TaskTimes, times_of
+from flows.task_times import FlowTimes, TaskTimes
 from tasks.errors import BadInput
 from tasks.kpis.figures import RunKpis
 from tasks.redaction import cause
@@ -31,13 +30,15 @@ MOST_RUNS = 20
 """Runs that are compared, the last ones."""
 
 
-def report_build(run: Run) -> None:
-    """Write the report at the end of a build. One that cannot be written is told in the log, and harms nobody."""
+def report_build(run: Run, times: FlowTimes | None) -> None:
+    """Write the report at the end of a build. One that cannot be written is told in the log, and harms nobody.
+
+    Args:
+        times: of the tasks of this flow run; those of earlier builds of the run are kept beside it.
+    """
     try:
-        _keep_times(run)
-    except Exception as error:  # whatever it is: the server may be away
-        get_run_logger().warning("where the time went is not known: %s", cause(error))
-    try:
+        if times is not None:
+            _keep_times(run, times)
         get_run_logger().info("report: %s", write_report(run, kept_kpis(run.config)))
     except Exception as error:
         told = "the report was not written: %s. The release is whole; try again with `kodforge report`"
@@ -98,15 +99,11 @@ def _ended(store: Store, run: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _keep_times(run: Run) -> None:
-    """Add what the server knows of this flow run to what earlier ones have told."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
-        return
-    told = told_times(times_of(context.flow_run.id).tasks.values())
+def _keep_times(run: Run, times: FlowTimes) -> None:
+    """Add the times of this flow run to those of earlier ones."""
     before = kept_times(run) or Times()
-    times = Times(builds={**before.builds, str(context.flow_run.id): told})
-    run.store.write(times.model_dump_json(indent=1).encode(), run.config.run, TIMES)
+    kept = Times(builds={**before.builds, str(times.flow_run): told_times(times.tasks.values())})
+    run.store.write(kept.model_dump_json(indent=1).encode(), run.config.run, TIMES)
 
 
 def told_times(tasks: Iterable[TaskTimes]) -> list[TaskTime]:

@@ -9,9 +9,8 @@ import pandas as pd
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
-from flows.hooks import harmless
 from flows.report import FILE as REPORT
-from flows.task_times import times_of
+from flows.task_times import FlowTimes, times_so_far
 from tasks.publishing.folder import read_manifest, release_store
 from tasks.publishing.summary import (
     CheckSummary,
@@ -83,15 +82,19 @@ def show_post_training(run: Run) -> None:
     _show_stage(run, "post-train", stages)
 
 
-def show_build(run: Run) -> None:
-    """What came of a whole run, and where it is."""
+def show_build(run: Run, times: FlowTimes | None) -> None:
+    """What came of a whole run, and where it is.
+
+    Args:
+        times: of its tasks, as far as they are known.
+    """
     summary = summarise(run)
     _show_funnel(summary.funnel, "funnel")
     _show_difficulty(summary.difficulty)
     _show_verdicts(verdicts_by_subset(run))
     _show_tests(summary.checks)
     _show_agreement(summary)
-    _show_time()
+    _show_time(times)
     _show_cost(usage_of(run), sum(summary.splits.values()))
     _show_release(run, summary)
     _show_links(run)
@@ -101,7 +104,7 @@ def _show_stage(run: Run, name: str, stages: Collection[StageName]) -> None:
     """The funnel of some stages; where no build is to show them, time, cost and places, too."""
     _show_funnel([row for row in funnel(run) if row.stage in stages], f"{name}-funnel")
     if _is_alone():
-        _show_time()
+        _show_time(times_so_far())
         _show_cost(usage_of(run), 0)
         _show_links(run)
 
@@ -127,34 +130,31 @@ def _show_funnel(rows: list[FunnelRow], key: str) -> None:
     create_table_artifact(table, key=key, description="Rows in = rows out + rejected, at every stage")
 
 
-def _show_time() -> None:
-    """Time by task, and what was tried again; the server tells, which may be away."""
-    context = FlowRunContext.get()
-    if context is None or context.flow_run is None:
+def _show_time(times: FlowTimes | None) -> None:
+    """Time by task, and what was tried again."""
+    if times is None:
         return
-    with harmless("the time of the tasks could not be shown"):
-        times = times_of(context.flow_run.id)
-        table = [
-            {
-                "task": one.task,
-                "runs": one.runs,
-                "done before": one.reused,
-                "retries": one.retries,
-                "failed": one.failed,
-                "seconds": round(one.spent.total, 1),
-                "asking teachers": round(one.spent.teacher, 1),
-                "in the sandbox": round(one.spent.sandbox, 1),
-                "own work": round(one.spent.other, 1),
-            }
-            for one in times.tasks.values()
+    table = [
+        {
+            "task": one.task,
+            "runs": one.runs,
+            "done before": one.reused,
+            "retries": one.retries,
+            "failed": one.failed,
+            "seconds": round(one.spent.total, 1),
+            "asking teachers": round(one.spent.teacher, 1),
+            "in the sandbox": round(one.spent.sandbox, 1),
+            "own work": round(one.spent.other, 1),
+        }
+        for one in times.tasks.values()
+    ]
+    create_table_artifact(table, key="time", description="Seconds of all runs of a task; they run side by side")
+    if times.retried:
+        retried: list[dict[str, Any]] = [
+            {"task run": one.name, "tries": one.tries, "ended": one.state, "what happened": one.message}
+            for one in times.retried
         ]
-        create_table_artifact(table, key="time", description="Seconds of all runs of a task; they run side by side")
-        if times.retried:
-            retried: list[dict[str, Any]] = [
-                {"task run": one.name, "tries": one.tries, "ended": one.state, "what happened": one.message}
-                for one in times.retried
-            ]
-            create_table_artifact(retried, key="retries", description="Task runs that were tried again, and why")
+        create_table_artifact(retried, key="retries", description="Task runs that were tried again, and why")
 
 
 def _show_difficulty(counts: pd.DataFrame) -> None:

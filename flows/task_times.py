@@ -15,7 +15,10 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import TaskRun
 from prefect.client.schemas.sorting import TaskRunSort
+from prefect.context import FlowRunContext
+from prefect.logging import get_run_logger
 
+from tasks.redaction import cause
 from tasks.shards import spent_of
 from tasks.timings import Spent
 
@@ -54,9 +57,10 @@ class Retried:
 
 
 @dataclass
-class Times:
+class FlowTimes:
     """The tasks of a flow run, in the order in which they began, and those of its runs that were tried again."""
 
+    flow_run: UUID
     tasks: dict[str, TaskTimes] = field(default_factory=dict)
     retried: list[Retried] = field(default_factory=list)
 
@@ -77,9 +81,24 @@ class Times:
             self.retried.append(Retried(run.name, run.run_count, run.state.name or "", message))
 
 
-def times_of(flow_run: UUID) -> Times:
+def times_so_far() -> FlowTimes | None:
+    """The task runs of the flow run that this is called in.
+
+    None outside one, and where the server does not tell: that is a line in the log.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None:
+        return None
+    try:
+        return times_of(context.flow_run.id)
+    except Exception as error:  # whatever it is: the server may be away
+        get_run_logger().warning("where the time went is not known: %s", cause(error))
+        return None
+
+
+def times_of(flow_run: UUID) -> FlowTimes:
     """The task runs of a flow run and of those that it started, as far as the server has recorded them."""
-    times, deadline = Times(), time.monotonic() + _WAIT_S
+    times, deadline = FlowTimes(flow_run), time.monotonic() + _WAIT_S
     with get_client(sync_client=True) as client:
         parents = [flow_run]
         while parents:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -77,6 +77,7 @@ class State:
         per_min: answers of teachers in the last minute; None until two looks lie apart.
         usd: None where a price is not known.
         errors: replies that could not be had or used, by kind.
+        failed_tries: tries of requests that failed, by kind; most of them were followed by one that did not.
         released: rows that are released, or would be now.
         ended: whether its rows are released, and nobody is at it again.
     """
@@ -88,6 +89,7 @@ class State:
     tokens: int
     usd: float | None
     errors: dict[str, int]
+    failed_tries: dict[str, int]
     newest: list[dict[str, Any]]
     rows: int
     released: int
@@ -110,13 +112,14 @@ class Live:
         self._lock = Lock()
         self._answers: deque[tuple[float, int]] = deque()
         self._sums: list[Sum] = []
+        self._failed: dict[str, int] = {}
         self._again = 0.0
 
     def look(self, cursor: Cursor, version: int) -> State:
         """The run as the index has it, and what its teachers have cost until now."""
         query = "SELECT stage, count(*), sum(rows_in), sum(rows_out), sum(rejected) FROM receipts GROUP BY stage"
         counted = {stage: tuple(map(int, counts)) for stage, *counts in fetch(cursor, query)}
-        sums, per_min = self._used()
+        sums, failed_tries, per_min = self._used()
         query = "SELECT reason, count(*) FROM rejects WHERE list_contains(?, reason) GROUP BY 1 ORDER BY 2 DESC, 1"
         errors = fetch(cursor, query, [sorted(reason.value for reason in _REPLIES)])
         query = (
@@ -136,6 +139,7 @@ class Live:
             tokens=sum(one.prompt_tokens + one.completion_tokens for one in sums),
             usd=None if None in costs else sum(usd for usd in costs if usd is not None),
             errors={str(reason): int(count) for reason, count in errors},
+            failed_tries=failed_tries,
             newest=newest,
             rows=int(rows),
             released=int(released),
@@ -173,23 +177,26 @@ class Live:
                 return manifest is not None and manifest.run == config.run
         return False
 
-    def _used(self) -> tuple[list[Sum], float | None]:
-        """What was used so far, and answers per minute."""
+    def _used(self) -> tuple[list[Sum], dict[str, int], float | None]:
+        """What was used so far, the tries that failed, and answers per minute."""
         with self._lock:
             now = self._clock()
             if now >= self._again:
-                self._sums = self._read_sums()
+                self._sums, self._failed = self._read()
                 self._again = now + max(_AT_LEAST_S, _PATIENCE * (self._clock() - now))
                 self._answers.append((now, sum(one.calls for one in self._sums)))
             while len(self._answers) > 2 and self._answers[1][0] <= now - WINDOW_S:
                 self._answers.popleft()
             (began, before), (ended, after) = self._answers[0], self._answers[-1]
             rate = 60 * (after - before) / (ended - began) if ended > began else None
-            return self._sums, rate
+            return self._sums, self._failed, rate
 
-    def _read_sums(self) -> list[Sum]:
+    def _read(self) -> tuple[list[Sum], dict[str, int]]:
         with suppress(BadInput, AnswersUnavailable):
             place = self.run.cache_path
             if is_database(place) or Path(place).is_file():
-                return open_cache(place).sums(self.run.account)
-        return []
+                cache, failed = open_cache(place), Counter[str]()
+                for fault in cache.faults(self.run.account):
+                    failed[fault.kind] += fault.count
+                return cache.sums(self.run.account), dict(failed.most_common())
+        return [], {}

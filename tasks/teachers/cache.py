@@ -52,6 +52,16 @@ class Sum:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """Tries of a run's requests that failed in one way in one stage; most of them were followed by another."""
+
+    run: str
+    stage: str
+    kind: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Average:
     """Tokens per call, over so many calls."""
 
@@ -72,19 +82,20 @@ class Batch:
 
 @dataclass(frozen=True)
 class Page:
-    """Some of what a cache holds, as it is stored: answers and vectors packed, by key."""
+    """Some of what a cache holds, as it is stored: answers and vectors packed, by key. Faults add up."""
 
     answers: Sequence[tuple[str, bytes]] = ()
     vectors: Sequence[tuple[bytes, bytes]] = ()
     uses: Sequence[Use] = ()
     batches: Sequence[Batch] = ()
+    faults: Sequence[Fault] = ()
 
     def __len__(self) -> int:
         return len(self.answers) + len(self.vectors) + len(self.uses) + len(self.batches)
 
 
 class ResponseCache(ABC):
-    """Answers by request key. Failures are never stored. Any thread may use it.
+    """Answers by request key, and what runs used. Tries that failed are counted, no more. Any thread may use it.
 
     Attributes:
         path: where it is, as ``open_cache`` takes it.
@@ -131,6 +142,10 @@ class ResponseCache(ABC):
         """What a run used, by stage and label."""
 
     @abstractmethod
+    def faults(self, run: str) -> list[Fault]:
+        """The failed tries of a run, the most frequent first."""
+
+    @abstractmethod
     def averages(self, model: str) -> dict[str, Average]:
         """What a call of a model took on average, by stage, over all runs."""
 
@@ -148,7 +163,7 @@ class ResponseCache(ABC):
 
     @abstractmethod
     def pages(self) -> Iterator[Page]:
-        """All that is stored, a page in memory at a time."""
+        """All that is stored, faults left out, a page in memory at a time."""
 
     @abstractmethod
     def __len__(self) -> int:
@@ -166,12 +181,12 @@ class ResponseCache(ABC):
         """Store packed vectors that were computed here; of two for the same text the first stays."""
         self.store(Page(vectors=list(vectors.items())))
 
-    def record(self, answers: Iterable[Answer | Vectors], uses: Iterable[Use]) -> None:
-        """Store answers and what runs used, in one transaction."""
+    def record(self, answers: Iterable[Answer | Vectors], uses: Iterable[Use], faults: Iterable[Fault] = ()) -> None:
+        """Store answers, what runs used and what failed, in one transaction."""
         answers = list(answers)
         packed = [(one.response_id, _pack(one)) for one in answers if isinstance(one, Answer)]
         vectors = [item for one in answers if isinstance(one, Vectors) for item in one.vectors.items()]
-        self.store(Page(packed, vectors, list(uses)))
+        self.store(Page(packed, vectors, list(uses), faults=list(faults)))
 
 
 SUMS = """

@@ -23,7 +23,7 @@ from tasks.teachers.batches import BatchTransport
 from tasks.teachers.budget import BudgetReached, Cost, Purse
 from tasks.teachers.cache import ResponseCache, Use
 from tasks.teachers.dispatcher import Dispatcher
-from tasks.teachers.meter import METER, Outcome
+from tasks.teachers.meter import METER, Outcome, Tally
 from tasks.teachers.pending import STOPPED, Pending, Running, is_stopped
 from tasks.teachers.requests import (
     Answer,
@@ -295,7 +295,13 @@ class TeacherClient:
         keep = partial(self._keep, request, purpose)
         if self.endpoint.transport is Transport.BATCH and isinstance(request, TeacherRequest):
             return await self._batches.ask(request, key, keep)
-        return await self._dispatcher.ask(request, key, keep, METER.of(purpose.stage, self.endpoint.model))
+        tally = METER.of(purpose.stage, self.endpoint.model)
+        return await self._dispatcher.ask(request, key, keep, partial(self._failed, purpose, tally), tally)
+
+    def _failed(self, purpose: Purpose, tally: Tally, kind: str) -> None:
+        """A try failed, and another may follow."""
+        tally.failed(kind)
+        self._writer.failed(purpose.run, purpose.stage, kind)
 
 
 def _budget_message(budget: Budget) -> str:

@@ -37,6 +37,8 @@ _UNKEPT_S = 5.0
 
 Keep = Callable[[Answer | Vectors], Awaitable[None]]
 """Has an answer, or vectors, on disk, and their cost booked."""
+Failed = Callable[[str], None]
+"""Is told of the kind of each try that failed."""
 
 
 class Dispatcher:
@@ -103,7 +105,7 @@ class Dispatcher:
             what = f"wants a key; name the environment variable that holds it: --set {self._place}.api_key_env=X"
         return TeacherMisconfigured(f"the endpoint {server.route.base_url} answers {status}: it {what}")
 
-    async def ask(self, request: Request, key: str, keep: Keep, tally: Tally) -> Reply:
+    async def ask(self, request: Request, key: str, keep: Keep, failing: Failed, tally: Tally) -> Reply:
         """Try until there is an answer, or no hope of one.
 
         Raises:
@@ -120,7 +122,7 @@ class Dispatcher:
             try:
                 return await self._try(server, request, key, keep, tally)
             except Retry as retry:
-                tally.failed(retry.kind)
+                failing(retry.kind)
                 cause, failed = f"{server.route.base_url}: {server.scrub(str(retry))}", server
                 delay = retry.after_s
                 if delay is None:

@@ -86,16 +86,18 @@ class Database:
                 f"address right, and is the password in PGPASSWORD, .pgpass or a {_BLOCK}?"
             ) from None
 
-    def transact(self, work: Callable[[Connection], T]) -> T:
+    def transact(self, work: Callable[[Connection], T], patience_s: float | None = None) -> T:
         """Do work in one transaction. It is done again where the connection was lost, even after the commit.
 
         Args:
             work: to do it twice must be as good as once.
+            patience_s: how long it is tried; None: a minute.
 
         Raises:
-            AnswersUnavailable: the database was not to be had for a minute.
+            AnswersUnavailable: the database was not to be had for so long.
         """
-        deadline, pause = time.monotonic() + _AGAIN_S, 0.05
+        patience_s = _AGAIN_S if patience_s is None else patience_s
+        deadline, pause = time.monotonic() + patience_s, 0.05
         while True:
             try:
                 with self._connection() as connection, connection.transaction():
@@ -103,7 +105,7 @@ class Database:
             except (psycopg.OperationalError, psycopg.InterfaceError, *_PASSING) as error:
                 if time.monotonic() > deadline:
                     raise AnswersUnavailable(
-                        f"the database of answers {self.place!r} was not to be had for {_AGAIN_S:g} s: "
+                        f"the database of answers {self.place!r} was not to be had for {patience_s:g} s: "
                         f"{self._told(error)}. What was stored is kept; run the same command when it is well"
                     ) from None
                 time.sleep(pause)

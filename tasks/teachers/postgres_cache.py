@@ -21,6 +21,7 @@ from tasks.teachers.cache import (
     SUMS,
     Average,
     Batch,
+    Fault,
     Page,
     ResponseCache,
     Sum,
@@ -44,6 +45,9 @@ CREATE TABLE IF NOT EXISTS kodforge.usage (
 );
 CREATE TABLE IF NOT EXISTS kodforge.spent (
     run text, part integer, tokens bigint NOT NULL, usd double precision NOT NULL, PRIMARY KEY (run, part)
+);
+CREATE TABLE IF NOT EXISTS kodforge.faults (
+    run text, stage text, kind text, count bigint NOT NULL, PRIMARY KEY (run, stage, kind)
 );
 CREATE TABLE IF NOT EXISTS kodforge.batches (
     tag text PRIMARY KEY, base_url text NOT NULL, batch_id text NOT NULL, keys bytea NOT NULL, open boolean NOT NULL
@@ -69,6 +73,10 @@ WITH added AS (
 INSERT INTO kodforge.spent
 SELECT run, pg_backend_pid() %% 64, sum(tokens), coalesce(sum(usd), 0) FROM added WHERE paid = 1 GROUP BY run
 ON CONFLICT (run, part) DO UPDATE SET tokens = spent.tokens + excluded.tokens, usd = spent.usd + excluded.usd
+"""
+_FAULTS = """
+INSERT INTO kodforge.faults SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[])
+ON CONFLICT (run, stage, kind) DO UPDATE SET count = faults.count + excluded.count
 """
 _CLAIM = """
 INSERT INTO kodforge.claims AS held SELECT key, %s FROM unnest(%s::text[]) AS key
@@ -120,6 +128,7 @@ class PostgresCache(ResponseCache):
         answers, vectors = sorted(page.answers), sorted(page.vectors)
         uses = sorted(page.uses, key=lambda use: (use.run, use.stage, use.key))
         batches = [(one.tag, one.base_url, one.batch_id, pack_keys(one.keys)) for one in page.batches]
+        faults = sorted((one.run, one.stage, one.kind, one.count) for one in page.faults)
 
         def work(connection: Connection) -> None:
             for table, kind, rows in (("answers", "text", answers), ("vectors", "bytea", vectors)):
@@ -131,6 +140,8 @@ class PostgresCache(ResponseCache):
                     )
             if uses:
                 connection.execute(_USES, [[getattr(use, name) for use in uses] for name in _FIELDS])
+            if faults:
+                connection.execute(_FAULTS, [list(column) for column in zip(*faults, strict=True)])
             for batch in batches:
                 connection.execute(
                     "INSERT INTO kodforge.batches VALUES (%s, %s, %s, %s, true) ON CONFLICT DO NOTHING", batch
@@ -158,6 +169,10 @@ class PostgresCache(ResponseCache):
     def sums(self, run: str) -> list[Sum]:
         query = f"{SUMS} FROM kodforge.usage WHERE run = %s GROUP BY stage, label ORDER BY stage, label"
         return [sum_of(row) for row in self._rows(query, run)]
+
+    def faults(self, run: str) -> list[Fault]:
+        query = "SELECT run, stage, kind, count FROM kodforge.faults WHERE run = %s ORDER BY count DESC, stage, kind"
+        return [Fault(*row) for row in self._rows(query, run)]
 
     def averages(self, model: str) -> dict[str, Average]:
         rows = self._rows(
@@ -274,7 +289,7 @@ class _Holder:
             _forget_the_gone(connection)
 
         with suppress(Exception):  # as the process ends; its claims are free in half a minute in any case
-            self._database.transact(work)
+            self._database.transact(work, patience_s=0)
 
 
 @cache
@@ -285,8 +300,8 @@ def _holder(database: Database) -> _Holder:
 
 def _create(connection: Connection) -> None:
     """The tables, made by one process at a time; a role that may not make any can use those that are there."""
-    row = connection.execute("SELECT to_regclass('kodforge.claims')").fetchone()
-    if row and row[0]:
+    row = connection.execute("SELECT to_regclass('kodforge.claims'), to_regclass('kodforge.faults')").fetchone()
+    if row and all(row):
         return
     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
     connection.execute(_SCHEMA)

@@ -17,6 +17,7 @@ from tasks.teachers.cache import (
     SUMS,
     Average,
     Batch,
+    Fault,
     Page,
     ResponseCache,
     Sum,
@@ -37,6 +38,9 @@ CREATE TABLE IF NOT EXISTS usage (
     usd REAL, paid INTEGER, estimated INTEGER, PRIMARY KEY (run, stage, key)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, tokens INTEGER, usd REAL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS faults (
+    run TEXT, stage TEXT, kind TEXT, count INTEGER, PRIMARY KEY (run, stage, kind)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
     tag TEXT PRIMARY KEY, base_url TEXT, batch_id TEXT, keys BLOB, open INTEGER
 ) WITHOUT ROWID;
@@ -138,6 +142,11 @@ class SqliteCache(ResponseCache):
                     )
             rows = [(one.tag, one.base_url, one.batch_id, pack_keys(one.keys)) for one in page.batches]
             connection.executemany("INSERT OR IGNORE INTO batches VALUES (?, ?, ?, ?, 1)", rows)
+            connection.executemany(
+                "INSERT INTO faults VALUES (?, ?, ?, ?) ON CONFLICT (run, stage, kind) DO UPDATE SET "
+                "count = count + excluded.count",
+                [(one.run, one.stage, one.kind, one.count) for one in page.faults],
+            )
         self.release(use.key for use in page.uses if use.paid)
 
     def claim(self, keys: Sequence[str]) -> set[str]:
@@ -157,6 +166,10 @@ class SqliteCache(ResponseCache):
     def sums(self, run: str) -> list[Sum]:
         query = f"{SUMS} FROM usage WHERE run = ? GROUP BY stage, label ORDER BY stage, label"
         return [sum_of(row) for row in self._connection().execute(query, (run,))]
+
+    def faults(self, run: str) -> list[Fault]:
+        query = "SELECT run, stage, kind, count FROM faults WHERE run = ? ORDER BY count DESC, stage, kind"
+        return [Fault(*row) for row in self._connection().execute(query, (run,))]
 
     def averages(self, model: str) -> dict[str, Average]:
         rows = self._connection().execute(

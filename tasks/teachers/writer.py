@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 
-from tasks.teachers.cache import ResponseCache, Use
+from tasks.teachers.cache import Fault, ResponseCache, Use
 from tasks.teachers.requests import Answer, Vectors
 
 
@@ -19,6 +20,7 @@ class Writer:
         self._cache = cache
         self._answers: list[Answer | Vectors] = []
         self._uses: list[Use] = []
+        self._faults: Counter[tuple[str, str, str]] = Counter()
         self._written: asyncio.Future[None] | None = None
         self._flusher: asyncio.Task[None] | None = None
 
@@ -30,20 +32,29 @@ class Writer:
         """
         self._answers += answers
         self._uses += uses
+        # Whoever gives up waiting does not give up the others' writes, nor its own.
+        await asyncio.shield(self._begin())
+
+    def failed(self, run: str, stage: str, kind: str) -> None:
+        """Count a try of a run's request that failed. Nobody waits for it; what cannot be written is not told."""
+        self._faults[run, stage, kind] += 1
+        self._begin().add_done_callback(_seen)
+
+    def _begin(self) -> asyncio.Future[None]:
+        """Have what is there written soon; done when it is on disk."""
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
-        written = self._written
         if self._flusher is None:
             self._flusher = asyncio.ensure_future(self._flush())
-        # Whoever gives up waiting does not give up the others' writes, nor its own.
-        await asyncio.shield(written)
+        return self._written
 
     async def _flush(self) -> None:
         while self._written is not None:
             written, answers, uses = self._written, self._answers, self._uses
-            self._written, self._answers, self._uses = None, [], []
+            faults = [Fault(*place, count) for place, count in self._faults.items()]
+            self._written, self._answers, self._uses, self._faults = None, [], [], Counter()
             try:
-                await asyncio.to_thread(self._cache.record, answers, uses)
+                await asyncio.to_thread(self._cache.record, answers, uses, faults)
             except Exception as error:
                 if not written.cancelled():
                     written.set_exception(error)
@@ -51,3 +62,9 @@ class Writer:
             if not written.cancelled():
                 written.set_result(None)
         self._flusher = None
+
+
+def _seen(written: asyncio.Future[None]) -> None:
+    """Look at what came of a write, or asyncio would log that nobody did."""
+    if not written.cancelled():
+        written.exception()

@@ -17,7 +17,7 @@ from tasks.models import Attempt, AttemptVerdict, Audit, DuplicateDecision, Muta
 from tasks.reviews import read_reviews
 from tasks.run import StageName
 from tasks.settings import Backend
-from tasks.teachers.cache import Use, open_cache
+from tasks.teachers.cache import Fault, Use, open_cache
 from tests.browsing.serving import Served, hostile_rows, replaced, served
 from tests.conftest import sandbox_settings
 from tests.kpis.runs import ALL, finished, write
@@ -219,9 +219,14 @@ def test_progress_tells_what_teachers_cost_and_how_fast_they_answer(tmp_path):
         cache.record([], [Use(run.account, *vars_of(USE, key="a"))])
         first = live.look(cursor, 1)
         assert (first.answers, first.tokens, first.usd, first.per_min) == (1, 120, 0.5, None)
-        cache.record([], [Use(run.account, *vars_of(USE, key=f"b{n}")) for n in range(10)])
+        assert first.failed_tries == {}
+        faults = [Fault(run.account, stage, "http 503", 2) for stage in ("questions", "attempts")]
+        faults += [Fault(run.account, "attempts", "timeout", 9), Fault("another", "attempts", "timeout", 1)]
+        cache.record([], [Use(run.account, *vars_of(USE, key=f"b{n}")) for n in range(10)], faults)
         now[0] = 30.0
-        assert live.look(cursor, 1).per_min == 20
+        second = live.look(cursor, 1)
+        assert second.per_min == 20
+        assert list(second.failed_tries.items()) == [("timeout", 9), ("http 503", 4)]
         cache.record(
             [],
             [

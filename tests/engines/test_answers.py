@@ -17,7 +17,7 @@ import pytest
 from tasks.errors import AnswersUnavailable, BadInput
 from tasks.settings import BuildConfig, Endpoint, Sampling
 from tasks.teachers import postgres as connections
-from tasks.teachers.cache import Batch, Use, check_cache, copy_answers, open_cache
+from tasks.teachers.cache import Batch, Fault, Use, check_cache, copy_answers, open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, Choice, Vectors
 from tests.engines.database import PASSWORD
@@ -67,6 +67,15 @@ def test_a_use_is_counted_once(place):
     assert told.prompt_tokens + told.completion_tokens == 24
     average = cache.averages("m")["attempts"]
     assert (average.calls, average.prompt_tokens, average.completion_tokens) == (4, 5, 7)
+
+
+def test_failed_tries_add_up(place):
+    cache = open_cache(place)
+    busy, torn = Fault("r", "attempts", "http 503", 2), Fault("r", "questions", "connection", 1)
+    cache.record([], [], [busy, torn])
+    open_cache(place).record([answer(KEYS[0])], [USE], [busy, replace(torn, run="other")])
+    assert cache.faults("r") == [replace(busy, count=4), torn]
+    assert cache.faults("nobody") == []
 
 
 def test_batches_are_remembered_until_all_of_their_requests_are_settled(place):
@@ -199,6 +208,7 @@ def test_answers_are_copied_from_one_to_the_other_and_back(postgres, password, t
     source.record([answer(key) for key in KEYS], [replace(USE, key=key) for key in KEYS])
     source.put_vectors({bytes([number % 256, number // 256]): b"v" for number in range(700)})
     source.put_batch(Batch("t", "http://a", "id", ("k1",)))
+    source.record([], [], [Fault("r", "attempts", "http 503", 2)])
     middle = open_cache(postgres.create("copied"))
     for _ in range(2):  # the second time it has nothing left to do
         assert copy_answers(source, middle) == 1200
@@ -212,6 +222,7 @@ def test_answers_are_copied_from_one_to_the_other_and_back(postgres, password, t
         assert cache.spent("r") == (1201 * 12, 1201 * 0.25)
         assert len(cache.vectors([bytes([number % 256, number // 256]) for number in range(700)])) == 700
         assert cache.open_batches(None) == source.open_batches(None)
+        assert cache.faults("r") == []  # they would add up with each copy
 
 
 def test_a_database_that_is_gone_for_a_while_loses_no_answer(postgres, password):
@@ -232,6 +243,25 @@ def test_a_database_that_is_gone_for_a_while_loses_no_answer(postgres, password)
     assert all(isinstance(one, Answer) for one in found)
     assert len(found) == len(open_cache(place)) == 150
     assert set(server.visits.values()) == {1}
+
+
+def test_a_process_whose_database_is_gone_ends_at_once(postgres, password):
+    place = postgres.create("gone")
+    claims = f"""
+from tasks.teachers.cache import open_cache
+open_cache({place!r}).claim(["k"])
+print("claimed", flush=True)
+input()
+"""
+    process = subprocess.Popen([sys.executable, "-c", claims], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    postgres.stop(signal.SIGQUIT)
+    try:
+        process.communicate("\n", timeout=20)  # its claims are free in half a minute in any case
+    finally:
+        process.kill()
+        postgres.start()
+    assert process.returncode == 0
 
 
 def test_a_database_that_stays_away_is_named(postgres, password, monkeypatch):

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import BadInput, TeacherMisconfigured, TeacherUnavailable
+from tasks.run import Purpose
 from tasks.settings import Endpoint, Sampling
 from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
@@ -134,10 +135,13 @@ FAULTS: dict[str, tuple[int, dict[str, str], bytes]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_passing_fault_is_retried_until_there_is_an_answer(start, connect, fault):
     server = start(lambda prompt, visit: FAULTS[fault] if visit == 0 else good(prompt, visit))
-    (answer,) = connect(server.url).ask_all([ask("a")])
+    client = connect(server.url)
+    (answer,) = client.ask_all([ask("a")], Purpose(run="r", stage="s"))
     assert isinstance(answer, Answer)
     assert (answer.text, answer.prompt_tokens, answer.completion_tokens) == ("yes", 3, 1)
     assert server.visits["a"] == 2
+    (failed,) = client.answers.faults("r")
+    assert (failed.stage, failed.count) == ("s", 1)
 
 
 def test_stalled_server_runs_into_the_timeout_and_is_asked_again(start, connect):

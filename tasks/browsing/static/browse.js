@@ -227,6 +227,10 @@
     return line;
   }
 
+  function counts(of) {
+    return Object.entries(of).map(([kind, number]) => `${kind.replaceAll("_", " ")} ${count(number)}`).join(", ") || "none";
+  }
+
   function draw(state) {
     const going = state.stages.filter((one_) => !one_.finished).map((one_) => `${one_.stage} ${count(one_.done)}${one_.planned === null ? "" : ` of ${count(one_.planned)}`}`);
     const doing = state.ended ? "has ended" : going.length ? going.join(", ") : state.stages.length ? "between stages" : "nothing is finished yet";
@@ -235,8 +239,8 @@
     one("#live-line").textContent = `${doing} · ${count(state.released)} of ${count(state.rows)} rows released${rate} · ${usd}`;
     one("#live-cost").textContent = `${count(state.answers)} answers paid for, ${count(state.cached)} from disk, ${count(state.tokens)} tokens, ${usd}`;
     one("#live-stages").replaceChildren(...state.stages.map(stage));
-    const errors = Object.entries(state.errors).map(([kind, number]) => `${kind.replaceAll("_", " ")} ${count(number)}`);
-    one("#live-errors").textContent = errors.join(", ") || "none";
+    one("#live-errors").textContent = counts(state.errors);
+    one("#live-failed").textContent = counts(state.failed_tries);
     one("#live-rejects").replaceChildren(...state.newest.map(reject));
     live.dataset.looked = String(Number(live.dataset.looked || 0) + 1);
     const focused = document.activeElement && document.activeElement.matches("a.row");
