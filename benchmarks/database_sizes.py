@@ -11,7 +11,7 @@ import psycopg
 from tests.engines.database import PASSWORD, Postgres
 
 TABLES = {
-    "events": ("event", "event_resources"),
+    "events": ("events", "event_resources"),
     "task runs and their states": ("task_run", "task_run_state"),
     "logs": ("log",),
 }
@@ -37,6 +37,12 @@ def postgres_bytes(postgres: Postgres, database: str) -> Counter[str]:
 
 
 def grouped(sizes: Counter[str]) -> dict[str, float]:
-    """Bytes by what they are for."""
+    """Bytes by what they are for.
+
+    Raises:
+        KeyError: a table is not there.
+    """
+    if missing := {table for tables in TABLES.values() for table in tables} - set(sizes):
+        raise KeyError(f"Prefect's database has no {', '.join(sorted(missing))}")
     known = {part: float(sum(sizes[table] for table in tables)) for part, tables in TABLES.items()}
     return {**known, "all else": float(sum(sizes.values())) - sum(known.values())}

@@ -13,6 +13,7 @@ from tasks.browsing.index import Index
 from tasks.browsing.reviews import ReviewFile
 from tasks.browsing.server import GRACE_S, HOST, Desk, browser_app, browser_socket
 from tasks.errors import BadInput
+from tasks.reviews import LONGEST_NAME
 from tasks.run import Run
 from tasks.settings import BuildConfig
 
@@ -33,7 +34,9 @@ def serve(config: BuildConfig, port: int, reviewer: str, console: Console) -> No
             f"store {config.store!r} has no run {config.run!r}. Name one with --set run=NAME, with the profile and the "
             f"options that it is made with; one that has just been started is there once its first stage has begun"
         )
-    reviews = ReviewFile(run, reviewer or _user())
+    if len(reviewer) > LONGEST_NAME:
+        raise BadInput(f"--reviewer takes {LONGEST_NAME} characters, got {len(reviewer):,}. Give a shorter name")
+    reviews = ReviewFile(run, reviewer or _user()[:LONGEST_NAME])
     with browser_socket(port) as listener, console.status("reading the run …") as status:
         index = Index(run, index_folder(), status.update)
         desk = Desk(run, index, reviews)

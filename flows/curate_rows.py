@@ -6,12 +6,14 @@ import shutil
 from pathlib import Path
 
 from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
 
 from flows.curate_parts import curate_parts
 from flows.hooks import flow
 from flows.preflight import check_curation
 from tasks.curation.files import check_files, check_mix_of_file, read_file, write_decisions
 from tasks.curation.report import compared_with, report_of, write_report
+from tasks.curation.reviewed import tell_reviews
 from tasks.run import Run, StageName, answers_path
 from tasks.settings import BuildConfig
 
@@ -50,6 +52,7 @@ def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None 
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
     parts = read_file(run, rows)
     run.finish(StageName.ROWS, parts)
+    tell_reviews(run, get_run_logger().warning, StageName.ROWS)
     decided = curate_parts(run, StageName.ROWS, parts, {})
     counts = dict(sorted(write_decisions(run, decided, out).items()))
     create_table_artifact([{"decision": name, "rows": count} for name, count in counts.items()], key="curation")

@@ -67,7 +67,7 @@ def post_train(config: BuildConfig) -> list[Receipt]:
         for stage in _STAGES:
             run.finish(stage, [receipt for receipt in receipts if receipt.stage == stage])
     references = _run_references(run)
-    tell_reviews(run, get_run_logger().warning, in_other_styles=True)
+    tell_reviews(run, get_run_logger().warning, StageName.CONVERTED)
     show_post_training(run)
     return [*placings, *receipts, *references]
 

@@ -45,6 +45,10 @@ class StoreUnavailable(KodforgeError):
     """The store cannot be reached or fails for the moment. Prefect retries the shard."""
 
 
+class Gone(StoreUnavailable):
+    """A file that the run has, or had a moment ago, is not in the store."""
+
+
 class StoreFull(KodforgeError):
     """A disk or a quota is full. Once there is space, running it again goes on."""
 

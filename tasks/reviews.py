@@ -16,6 +16,10 @@ MOST_BYTES = 64 << 20
 """Of a file of reviews: half a million decisions with a sentence each."""
 
 
+LONGEST_NAME = 200
+"""Characters of who decides."""
+
+
 class Decision(StrEnum):
     ACCEPT = "accept"
     REJECT = "reject"
@@ -33,7 +37,7 @@ class Review(BaseModel):
     question_id: str = Field(min_length=1, max_length=500, description="Of the row.")
     decision: Decision
     note: str = Field("", max_length=4000, description="Why.")
-    reviewer: str = Field("", max_length=200, description="Who.")
+    reviewer: str = Field("", max_length=LONGEST_NAME, description="Who.")
     at: datetime | None = Field(None, description="When.")
 
     @property

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from tasks import metrics
-from tasks.errors import BadInput, KodforgeError, StoreUnavailable
+from tasks.errors import BadInput, Gone, KodforgeError
 from tasks.filesystems import is_local, open_url, telling, use_options
 from tasks.settings.storage import Storage
 
@@ -88,11 +88,12 @@ class Store:
         """A whole file.
 
         Raises:
-            StoreUnavailable: it is gone, although the run has it.
+            Gone: it is not there, although the run has it.
+            StoreUnavailable: it cannot be read for the moment.
         """
         found = self.find(*parts)
         if found is None:
-            raise StoreUnavailable(
+            raise Gone(
                 f"{self.path(*parts)!r} is gone, although it was written. Was the store moved, emptied or unmounted? "
                 f"Bring it back and run the same command again; what is lost for good is made anew"
             )

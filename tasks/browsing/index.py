@@ -23,7 +23,8 @@ from tasks.artifacts import Receipt
 from tasks.browsing import tables, words
 from tasks.browsing.database import discard, is_own, opened, remove_left_overs, snapshot, transaction, usable
 from tasks.browsing.queries import fetch, first
-from tasks.errors import BadInput, StoreUnavailable
+from tasks.errors import BadInput, Gone
+from tasks.lease import writer_of
 from tasks.models import SCHEMA_VERSION
 from tasks.run import Run, StageName
 from tasks.store import Written
@@ -172,6 +173,8 @@ class Index:
         query = "SELECT shard, content, stamp FROM receipts WHERE stage = ?"
         known = {name: (content, stamp) for name, content, stamp in fetch(cursor, query, [stage.value])}
         told = self.run.stage(stage).manifest() if manifest else None
+        if manifest and told and told["schema_version"] != SCHEMA_VERSION and writer_of(self.run.store, folder[0]):
+            return _Changes([], sorted(known))  # whoever writes the run is about to make it anew
         if manifest and told:
             _check_version(self.run, told)
             receipts = [Receipt.model_validate(one) for one in told["shards"]]
@@ -239,7 +242,7 @@ class Index:
                     rejects.append(
                         _labelled(table, receipt.name).append_column("written", _constant(shard.at, table.num_rows))
                     )
-            except StoreUnavailable:
+            except (Gone, KeyError):  # replaced since it was listed; or of an earlier version, and about to be
                 continue
             read.append(shard)
         if not read:
@@ -286,7 +289,7 @@ class Index:
             receipt = known_receipt(StageName.QUESTIONS, name, content)
             try:
                 table = self.run.stage(StageName.QUESTIONS).table(receipt, ["question_id", "question"])
-            except StoreUnavailable:
+            except Gone:
                 continue
             ids = fetch(cursor, "SELECT id FROM questions ANTI JOIN texts USING (id) WHERE shard = ?", [name])
             lacking = table.filter(

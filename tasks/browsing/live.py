@@ -25,6 +25,8 @@ NEWEST = 20
 """Rejects that are shown."""
 WINDOW_S = 60.0
 """The rate is that of the last minute."""
+_STALE_S = 3 * WINDOW_S
+"""A look that is longer ago says nothing of the last minute."""
 _AT_LEAST_S, _PATIENCE = 2.0, 10
 """The sums of what teachers cost are asked for again after that, or after so many times what they took."""
 _REPLIES = {
@@ -75,7 +77,7 @@ class State:
 
     Attributes:
         per_min: answers of teachers in the last minute; None until two looks lie apart.
-        usd: None where a price is not known.
+        usd: None where a price is not known, or the answers cannot be read and never were.
         errors: replies that could not be had or used, by kind.
         failed_tries: tries of requests that failed, by kind; most of them were followed by one that did not.
         released: rows that are released, or would be now.
@@ -111,7 +113,7 @@ class Live:
         self.run, self._clock = run, clock
         self._lock = Lock()
         self._answers: deque[tuple[float, int]] = deque()
-        self._sums: list[Sum] = []
+        self._sums: list[Sum] | None = None
         self._failed: dict[str, int] = {}
         self._again = 0.0
 
@@ -129,7 +131,8 @@ class Live:
         newest = [{name: hide(str(told)) for name, told in row.items()} for row in dicts(cursor, query, [NEWEST])]
         query = "SELECT count(*), count(*) FILTER (WHERE stage = 'released') FROM rows"
         rows, released = one(cursor, query)
-        costs = [one.usd for one in sums]
+        costs = [None] if sums is None else [one.usd for one in sums]
+        sums = sums or []
         stages = list(self._stages(counted))
         return State(
             stages=stages,
@@ -177,21 +180,27 @@ class Live:
                 return manifest is not None and manifest.run == config.run
         return False
 
-    def _used(self) -> tuple[list[Sum], dict[str, int], float | None]:
-        """What was used so far, the tries that failed, and answers per minute."""
+    def _used(self) -> tuple[list[Sum] | None, dict[str, int], float | None]:
+        """What was used so far, the tries that failed, and answers per minute; as of when it could last be read."""
         with self._lock:
             now = self._clock()
             if now >= self._again:
-                self._sums, self._failed = self._read()
+                if (read := self._read()) is not None:
+                    self._sums, self._failed = read
+                    self._answers.append((now, sum(one.calls for one in self._sums)))
                 self._again = now + max(_AT_LEAST_S, _PATIENCE * (self._clock() - now))
-                self._answers.append((now, sum(one.calls for one in self._sums)))
             while len(self._answers) > 2 and self._answers[1][0] <= now - WINDOW_S:
                 self._answers.popleft()
+            while self._answers and self._answers[0][0] < now - _STALE_S:
+                self._answers.popleft()
+            if not self._answers:
+                return self._sums, self._failed, None
             (began, before), (ended, after) = self._answers[0], self._answers[-1]
             rate = 60 * (after - before) / (ended - began) if ended > began else None
             return self._sums, self._failed, rate
 
-    def _read(self) -> tuple[list[Sum], dict[str, int]]:
+    def _read(self) -> tuple[list[Sum], dict[str, int]] | None:
+        """What the answers say; None where they are not there, or cannot be read."""
         with suppress(BadInput, AnswersUnavailable):
             place = self.run.cache_path
             if is_database(place) or Path(place).is_file():
@@ -199,4 +208,4 @@ class Live:
                 for fault in cache.faults(self.run.account):
                     failed[fault.kind] += fault.count
                 return cache.sums(self.run.account), dict(failed.most_common())
-        return [], {}
+        return None

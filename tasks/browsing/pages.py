@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from functools import cache, lru_cache
@@ -23,6 +24,8 @@ LONGEST_START = 200
 """Of a text that a list shows the beginning of."""
 LONGEST_COLOURED = 30_000
 """Longer programs are shown without colours, which take time that grows with the text."""
+_BLANK = re.compile(r"\s{300}")
+"""A program with so much nothing is shown without, too: what finds docstrings goes through all of it at each line."""
 SHARED = "report.css"
 """The style of a run's report, colours included, which the pages add to."""
 ASSETS = {SHARED: "text/css", "browse.css": "text/css", "browse.js": "text/javascript"}
@@ -93,7 +96,8 @@ def python(value: str) -> Markup:
 
 @lru_cache(maxsize=256)
 def _coloured(shown: str) -> Markup:
-    marked = highlight(shown, _lexer(), _FORMATTER) if len(shown) <= LONGEST_COLOURED else str(escape(shown))
+    is_plain = len(shown) > LONGEST_COLOURED or _BLANK.search(shown)
+    marked = str(escape(shown)) if is_plain else highlight(shown, _lexer(), _FORMATTER)
     return Markup(marked)  # noqa: S704 - Pygments escapes what it formats
 
 

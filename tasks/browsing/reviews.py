@@ -1,4 +1,4 @@
-"""The review file of a run: the only file that the browser writes."""
+"""The review file of a run: what the browser writes, beside an empty file that is locked meanwhile."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from tasks.run import Run
 
 FILE = "review.jsonl"
 """Of a run, in its folder."""
+LOCK = "review.lock"
 
 
 class DecidedAnew(BadInput):
@@ -124,8 +125,8 @@ class ReviewFile:
             return
         folder = store.path(self.run.config.run)
         os.makedirs(folder, exist_ok=True)
-        # The folder and not the file, in whose place each change puts another one.
-        opened = os.open(folder, os.O_RDONLY)
+        # Not the review, in whose place each change puts another one, nor the folder, which NFS locks for nobody else.
+        opened = os.open(os.path.join(folder, LOCK), os.O_RDWR | os.O_CREAT, 0o644)
         try:
             with suppress(OSError):  # a filesystem that knows none either
                 fcntl.flock(opened, fcntl.LOCK_EX)

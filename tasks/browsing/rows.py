@@ -13,7 +13,7 @@ from tasks.browsing.calls import Calls, Told
 from tasks.browsing.index import known_receipt
 from tasks.browsing.queries import Cursor, dicts, fetch, first
 from tasks.curation.decisions import told_finding, told_hit
-from tasks.errors import StoreUnavailable
+from tasks.errors import Gone
 from tasks.models import BenchmarkHit, ContentFinding, Pair
 from tasks.run import Run, StageName
 
@@ -49,7 +49,11 @@ class Try:
 
 @dataclass
 class Detail:
-    """Everything of one row."""
+    """Everything of one row.
+
+    Attributes:
+        is_older: question and attempts were made anew since the row was, and are of another task by now.
+    """
 
     summary: Fields
     question: str = ""
@@ -58,6 +62,7 @@ class Detail:
     test: str = ""
     io: list[Fields] = field(default_factory=list)
     row: Fields | None = None
+    is_older: bool = False
     seeds: list[Fields] = field(default_factory=list)
     rejects: list[Fields] = field(default_factory=list)
     attempts: list[Try] = field(default_factory=list)
@@ -125,6 +130,7 @@ class Reader:
         question = next(self._of(StageName.QUESTIONS, origin), None)
         group = next(self._of(StageName.PROMPTS, origin), None)
         found.row = self._row(summary)
+        found.is_older = _is_older(found.row, question)
         found.rejects = list(self._rejects(row_id))
         found.question = (found.row or question or {"question": ""})["question"]
         found.seeds = (question or group or {"seeds": []})["seeds"]
@@ -176,7 +182,7 @@ class Reader:
         verdicts = {one["attempt_id"]: one for one in self._of(StageName.VERDICTS, summary)}
         audits = {one["attempt_id"]: one["mutation"] for one in self._of(StageName.AUDITS, summary)}
         trials = {one["file_source"]: one for one in row["trials"]} if row else {}
-        kept = row["trials"][row["chosen_trial"] - 1]["file_source"] if row else ""
+        kept = row["trials"][row["chosen_trial"] - 1]["file_source"] if row and not found.is_older else ""
         for one in self._of(StageName.ATTEMPTS, summary):
             name, judged = one["attempt_id"], verdicts.get(one["attempt_id"])
             pair = judged["pair"] if judged else None
@@ -269,7 +275,7 @@ class Reader:
                 table = table.filter(pc.field("question_id") == question)
             else:
                 table = self.run.stage(stage).rejected(receipt)
-        except StoreUnavailable:  # replaced since the index was made: the next look finds what is there then
+        except Gone:  # replaced since the index was made: the next look finds what is there then
             return
         yield from table.to_pylist()
 
@@ -281,10 +287,19 @@ def _findings(row: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield one["outcome"], told_finding(ContentFinding.model_validate(one))
 
 
+def _is_older(row: Mapping[str, Any] | None, question: Mapping[str, Any] | None) -> bool:
+    """Whether a row was made of another question than the one that now has its id."""
+    if row is None or question is None:
+        return False
+    return bool(row["lineage"]["question_call"]["response_id"] != question["call"]["response_id"])
+
+
 def _readable(evidence: str) -> str:
-    """Evidence as it is; where it is JSON, indented."""
+    """Evidence as it is; where it is JSON, indented. A reply may be nested without end, or name half a character."""
     try:
         parsed = json.loads(evidence)
-    except ValueError:
+        told = json.dumps(parsed, indent=1, ensure_ascii=False) if isinstance(parsed, list | dict) else evidence
+        told.encode()
+    except (ValueError, RecursionError):
         return evidence
-    return json.dumps(parsed, indent=1, ensure_ascii=False) if isinstance(parsed, list | dict) else evidence
+    return told

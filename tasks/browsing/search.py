@@ -53,7 +53,7 @@ class Filters(BaseModel):
     mutation_below: float | None = Field(None, ge=0, le=1)
     branch_below: float | None = Field(None, ge=0, le=1)
     sort: Literal["id", "hardest", "weakest", "duplicates"] = "id"
-    after: str = Field("", max_length=1000, description="Key of the last row of the page before.")
+    after: str = Field("", max_length=20_000, description="Key of the last row of the page before.")
 
     @classmethod
     def of(cls, pairs: Iterable[tuple[str, str]]) -> Filters:

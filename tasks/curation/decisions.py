@@ -81,10 +81,10 @@ def accepted_over(review: Review, objections: Sequence[str]) -> str:
 
 
 def _objections(duplicate: DuplicateDecision, found: Examination) -> Iterator[tuple[RejectReason, str]]:
-    """All that rejects a row, the first being what is told of it."""
+    """All that rejects a row, the first being what is told of it: what no review can overrule comes first."""
+    yield from ((RejectReason.CONTAMINATED, told_hit(hit)) for hit in found.hits if hit.outcome == "rejected")
     if duplicate.kind:
         yield _DUPLICATE_REASONS[duplicate.kind], _alike(duplicate)
-    yield from ((RejectReason.CONTAMINATED, told_hit(hit)) for hit in found.hits if hit.outcome == "rejected")
     for finding in found.content:
         if finding.outcome == "rejected":
             yield RejectReason.UNSAFE_CONTENT, told_finding(finding)
@@ -199,7 +199,7 @@ def _decide(
     weak: Sequence[str],
 ) -> ReleaseRow | Reject:
     judgement = judge(duplicate, found, review)
-    if objection and excludes and judgement.reason is None:
+    if objection and excludes and judgement.reason not in (RejectReason.CONTAMINATED, RejectReason.REVIEWED):
         judgement = Judgement(RejectReason.LICENCE_REFUSED, objection)
     if judgement.reason:
         return Reject(

@@ -11,9 +11,9 @@ from tasks.arrow import values
 from tasks.models import RejectReason
 from tasks.reviews import Decision, ids_of, read_reviews
 from tasks.run import Run, StageName
-from tasks.styles.ids import is_retold, origin_id
+from tasks.styles.ids import is_retold
 
-_STAGES = (StageName.PROMPTS, StageName.QUESTIONS, StageName.TRIPLETS, StageName.CURATED)
+_STAGES = (StageName.SEEDS, StageName.PROMPTS, StageName.QUESTIONS, StageName.TRIPLETS, StageName.CURATED)
 """Where a row of a run may be, or may have left."""
 _OF_STYLES = (StageName.CONVERSIONS, StageName.RETOLD, StageName.CONVERTED)
 _DECIDING = (StageName.CURATED, StageName.SELECTED, StageName.CONVERTED)
@@ -26,14 +26,18 @@ def is_final(stage: str, reason: str) -> bool:
     return stage not in _DECIDING or reason in _FINAL
 
 
-def tell_reviews(run: Run, say: Callable[..., None], in_other_styles: bool = False) -> None:
+def tell_reviews(run: Run, say: Callable[..., None], made: StageName = StageName.QUESTIONS) -> None:
     """Say which decisions of ``curation.review`` have no effect, and why; with no review nothing is read.
 
     Args:
         say: takes a message and what is put into it, as the methods of a logger do.
-        in_other_styles: of the decisions on rows told in other styles, once these are made; else of all others.
+        made: where the rows are that were decided on: ``questions``, ``converted`` for those in other styles, which
+            are left out of the former, or ``rows`` for those of the user's own file.
     """
-    reviews = {row: one for row, one in read_reviews(run.config).items() if is_retold(row) == in_other_styles}
+    in_other_styles = made is StageName.CONVERTED
+    reviews = read_reviews(run.config)
+    if made is not StageName.ROWS:
+        reviews = {row: one for row, one in reviews.items() if is_retold(row) == in_other_styles}
     if not reviews:
         return
     wanted, accepted = set(reviews), ids_of(reviews, Decision.ACCEPT)
@@ -42,9 +46,7 @@ def tell_reviews(run: Run, say: Callable[..., None], in_other_styles: bool = Fal
         unknown.discard(row)
         if row in accepted:
             say("review: %s cannot be accepted, as it was rejected at %s: %s", row, stage.value, reason)
-    origins = {row: origin_id(row) for row in unknown}
-    present = _present(run, set(origins.values()))
-    for row in sorted(row for row, origin in origins.items() if origin not in present):
+    for row in sorted(unknown - _present(run, made, unknown)):
         say("review: run %s has no row %s, so that the decision on it has no effect", run.config.run, row)
 
 
@@ -58,10 +60,11 @@ def _rejected(run: Run, stages: Sequence[StageName], wanted: set[str]) -> Iterat
                 yield from ((stage, *one) for one in zip(values(found, "id"), values(found, "reason"), strict=True))
 
 
-def _present(run: Run, wanted: set[str]) -> set[str]:
-    """Those of some ids that are questions of the run."""
-    stage, found = run.stage(StageName.QUESTIONS), set[str]()
-    for receipt in run.receipts(StageName.QUESTIONS) if stage.manifest() else ():
+def _present(run: Run, made: StageName, wanted: set[str]) -> set[str]:
+    """Those of some ids that a stage has rows of."""
+    stage, found = run.stage(made), set[str]()
+    column = "id" if made is StageName.ROWS else "question_id"
+    for receipt in run.receipts(made) if stage.manifest() else ():
         if len(found) < len(wanted):
-            found |= wanted.intersection(values(stage.table(receipt, ["question_id"]), "question_id"))
+            found |= wanted.intersection(values(stage.table(receipt, [column]), column))
     return found

@@ -12,16 +12,28 @@ from bs4 import BeautifulSoup
 
 from tasks.artifacts import Outcome
 from tasks.browsing.live import Live
-from tasks.errors import BadInput
-from tasks.models import Attempt, AttemptVerdict, Audit, DuplicateDecision, Mutant, Mutation, Reject, RejectReason
+from tasks.browsing.pages import python
+from tasks.errors import AnswersUnavailable, BadInput, StoreUnavailable
+from tasks.models import (
+    Attempt,
+    AttemptVerdict,
+    Audit,
+    DuplicateDecision,
+    Mutant,
+    Mutation,
+    Question,
+    Reject,
+    RejectReason,
+)
 from tasks.reviews import read_reviews
 from tasks.run import StageName
 from tasks.settings import Backend
+from tasks.store import Store
 from tasks.teachers.cache import Fault, Use, open_cache
 from tests.browsing.serving import Served, hostile_rows, replaced, served
 from tests.conftest import sandbox_settings
 from tests.kpis.runs import ALL, finished, write
-from tests.labeling.rows import attempt, verdict
+from tests.labeling.rows import attempt, question, verdict
 from tests.reporting.runs import HOSTILE
 
 FIRST, SECOND, TWIN, FAILED = ALL
@@ -75,6 +87,12 @@ def test_programs_are_shown_to_the_letter_but_for_keys_that_are_known(tmp_path, 
         shown = page.select_one(".pair pre")
         assert shown is not None
         assert shown.get_text() == program.replace("k3y-of-this-process", "***")
+
+
+def test_a_program_of_which_colouring_would_take_minutes_has_no_colours():
+    assert "<span" in python("x = 1\n")
+    blank = "x = 1\n" + " \n" * 14_000
+    assert python(blank) == blank
 
 
 def test_keys_that_are_known_are_hidden_in_every_text(tmp_path, monkeypatch):
@@ -176,6 +194,44 @@ def test_a_row_and_its_attempts_are_run_again_in_the_sandbox(site, client):
     assert run("nowhere").status_code == 404
 
 
+@pytest.mark.parametrize("reply", ["[" * 100_000, '{"half a character": "\\ud83d"}'])
+def test_a_reply_that_is_no_text_when_read_is_shown_as_it_came(tmp_path, reply):
+    run = finished(tmp_path / "store")
+    write(run, StageName.SEEDS, [], [Reject(id="s", subset="Docs", reason=RejectReason.INVALID_SEED, evidence=reply)])
+    with served(run, tmp_path) as site, site.client() as client:
+        page = client.get("/row?id=s")
+        assert page.status_code == 200
+        assert reply in BeautifulSoup(page.text, "html.parser").get_text()
+
+
+def test_a_row_that_was_made_of_another_question_says_so(tmp_path):
+    run = finished(tmp_path / "store")
+    with served(run, tmp_path) as site, site.client() as client:
+        assert "made anew since" not in client.get(f"/row?id={FIRST}").text
+        call = question().call.model_copy(update={"response_id": "f" * 64})
+        replaced(run, StageName.QUESTIONS, Question, [
+            question().model_copy(update={"question_id": name, "subset": "Docs", "call": call}) for name in ALL
+        ])  # fmt: skip
+        site.desk.index._again = 0
+        client.get("/live.json")
+        page = client.get(f"/row?id={FIRST}").text
+        assert "made anew since" in page and "(kept)" not in page
+
+
+def test_a_store_that_is_away_is_an_error_and_no_row_without_parts(tmp_path, monkeypatch):
+    run = finished(tmp_path / "store")
+    with served(run, tmp_path) as site, site.client() as client:
+
+        def find(*_: object) -> bytes:
+            raise StoreUnavailable("the bucket does not answer")
+
+        monkeypatch.setattr(Store, "find", find)
+        page = client.get(f"/row?id={FIRST}")
+        assert page.status_code == 503 and "the bucket does not answer" in page.text
+        monkeypatch.setattr(Store, "find", lambda *_: None)
+        assert client.get(f"/row?id={FIRST}").status_code == 200, "replaced since: the next look finds what is there"
+
+
 def test_hostile_texts_are_text_on_every_page(tmp_path):
     with served(hostile_rows(tmp_path / "store"), tmp_path) as site, site.client() as client:
         pages = [client.get(path, params=params) for path, params in [
@@ -237,6 +293,29 @@ def test_progress_tells_what_teachers_cost_and_how_fast_they_answer(tmp_path):
         now[0] = 60.0
         last = live.look(cursor, 1)
         assert (last.answers, last.cached, last.usd) == (12, 1, None)
+
+
+def test_answers_that_cannot_be_read_for_a_moment_cost_as_much_as_before(tmp_path, monkeypatch):
+    run = finished(tmp_path / "store")
+    now = [0.0]
+    live = Live(run, lambda: now[0])
+    with served(run, tmp_path) as site, site.desk.index.cursor() as cursor:
+        assert live.look(cursor, 1).usd is None, "nothing is known yet"
+        cache = open_cache(run.cache_path)
+        cache.record([], [Use(run.account, *vars_of(USE, key="a"))])
+        for moment in (10.0, 20.0):
+            now[0] = moment
+            assert live.look(cursor, 1).usd == 0.5
+
+        def away(_: str) -> None:
+            raise AnswersUnavailable("the database is away")
+
+        with monkeypatch.context() as broken:
+            broken.setattr("tasks.browsing.live.open_cache", away)
+            now[0] = 40.0
+            assert (live.look(cursor, 1).usd, live.look(cursor, 1).per_min) == (0.5, 0)
+        now[0] = 4000.0
+        assert live.look(cursor, 1).per_min is None, "the last minute is not known"
 
 
 def vars_of(use: Use, **changes: object) -> list[object]:

@@ -199,7 +199,7 @@ def test_looking_writes_nothing_into_the_store(tmp_path):
         assert files(tmp_path / "store") == before
         decide(client, site.writes)
     new = files(tmp_path / "store").items() - before.items()
-    assert {Path(name).name for name, _ in new} == {"review.jsonl"}
+    assert {Path(name).name for name, _ in new} == {"review.jsonl", "review.lock"}
     assert (tmp_path / "index").stat().st_mode & 0o077 == 0
 
 

@@ -11,6 +11,7 @@ from flows.preflight import check_curation
 from tasks.artifacts import to_table
 from tasks.curation.decisions import curate, curate_again
 from tasks.curation.dedup.deciding import decide
+from tasks.curation.files import read_file
 from tasks.curation.reviewed import tell_reviews
 from tasks.errors import BadInput
 from tasks.models import (
@@ -28,6 +29,7 @@ from tasks.models import (
     Triplet,
 )
 from tasks.reviews import Review, dump_reviews, holding, is_doubt, parse_reviews
+from tasks.run import Run, StageName
 from tasks.styles.ids import converted_id
 from tests.kpis.runs import ALL, finished
 from tests.publishing.rows import release_row
@@ -109,6 +111,18 @@ def test_nobody_brings_back_what_is_contaminated_or_has_no_licence():
     assert row.filter_reason.startswith("not allowed; accepted in a review")
 
 
+def test_what_nobody_can_bring_back_is_told_first():
+    refused = {triplet().licence: "not allowed"}
+
+    def told(found: Examination, **licence: bool) -> object:
+        (row,) = curate([triplet()], [duplicate("near")], [found], refused, bool(licence.get("excludes")))
+        return row.reason
+
+    assert told(examined(hit="rejected"), excludes=True) is RejectReason.CONTAMINATED
+    assert told(examined(), excludes=True) is RejectReason.LICENCE_REFUSED
+    assert told(examined()) is RejectReason.NEAR_DUPLICATE
+
+
 def signed(*names: str):
     """What ``decide`` reads of rows that all ask the same."""
 
@@ -179,11 +193,24 @@ def test_decisions_without_effect_are_told(tmp_path):
     run = finished(tmp_path / "store", curation={"review": str(file)})
     said: list[str] = []
     tell_reviews(run, lambda message, *values: said.append(message % values))
-    tell_reviews(run, lambda message, *values: said.append(message % values), in_other_styles=True)
+    tell_reviews(run, lambda message, *values: said.append(message % values), StageName.CONVERTED)
     assert said == [
         f"review: {ALL[3]} cannot be accepted, as it was rejected at triplets: failed",
         "review: run r has no row Docs_00000099_I, so that the decision on it has no effect",
+        "review: run r has no row Docs_00000000_C, so that the decision on it has no effect",
     ]
+
+
+def test_a_decision_on_no_row_of_ones_own_file_is_told(tmp_path):
+    rows, file = tmp_path / "rows.jsonl", tmp_path / "review.jsonl"
+    rows.write_text('{"id": "mine", "question": "add two numbers"}\n')
+    file.write_bytes(dump_reviews([review("accept", "mine"), review("accept", "not-mine_C")]))
+    config = load_config("demo", [f"store={tmp_path}/store", "run=r", f"curation.review={file}"])
+    run = Run(config=config, teachers=config.teachers)
+    run.finish(StageName.ROWS, read_file(run, rows))
+    said: list[str] = []
+    tell_reviews(run, lambda message, *values: said.append(message % values), StageName.ROWS)
+    assert said == ["review: run r has no row not-mine_C, so that the decision on it has no effect"]
 
 
 WEAK = Measure(
