@@ -8,7 +8,14 @@ from itertools import islice
 
 from rich.console import Console
 
-from flows.preflight import check_endpoints, check_leases, check_prefect, check_sources, check_space
+from flows.preflight import (
+    check_endpoints,
+    check_leases,
+    check_prefect,
+    check_recorder,
+    check_sources,
+    check_space,
+)
 from tasks.errors import BadInput, KodforgeError
 from tasks.execution.pool import check_sandbox
 from tasks.publishing.folder import check_release_free
@@ -73,6 +80,7 @@ def examine(config: BuildConfig, console: Console) -> bool:
         ("python", _python, True),
         ("prefect", lambda config: check_prefect(), True),
         ("leases", lambda config: check_leases(), False),
+        ("task runs", lambda config: check_recorder(), False),
         ("store", _store, True),
         ("seeds", _seeds, True),
         ("endpoint", _endpoints, True),

@@ -44,3 +44,4 @@ def test_leases_that_a_restart_of_the_server_loses_are_named(kodforge, tmp_path)
     done = kodforge("doctor", *sets(store=tmp_path))
     assert "none  leases: the Prefect server keeps the leases of concurrency limits in memory" in done.stdout
     assert "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE=" in done.stdout
+    assert "ok    task runs: in groups of 100" in done.stdout
