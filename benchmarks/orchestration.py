@@ -1,8 +1,8 @@
 """What Prefect costs: per task run, in a whole run, and in its server's database.
 
-    python -m benchmarks.orchestration share       where the time of a run goes; half an hour with the defaults
-    python -m benchmarks.orchestration floor       a shard without work, with Prefect and without; 5 minutes
-    python -m benchmarks.orchestration database    what task runs take in SQLite and PostgreSQL; 10 minutes
+    python -m benchmarks.orchestration share       where the time of a run goes; an hour with the defaults
+    python -m benchmarks.orchestration floor       a shard without work, with Prefect and without; 8 minutes
+    python -m benchmarks.orchestration database    what task runs take in SQLite and PostgreSQL; 6 minutes
 
 Every server is a process of its own on a fresh database. `database` needs PostgreSQL.
 """
