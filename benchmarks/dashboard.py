@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -129,7 +129,7 @@ def look(page: Page, url: str, text: str, graph: bool) -> Seen:
             until = max((start + length for start, length in busy if length >= BUSY_S * 1000), default=0.0)
             seen.block_s = max((length / 1000 for _, length in busy), default=0.0)
             if at - until >= QUIET_S * 1000:
-                if graph and not drawn_s and len(page.locator(_GRAPH).first.screenshot()) >= DRAWN_BYTES:
+                if graph and not drawn_s and _is_drawn(page):
                     drawn_s = at / 1000
                 if drawn_s or not graph:
                     seen.usable_s = max(seen.shown_s, until / 1000, drawn_s)
@@ -221,6 +221,13 @@ def main() -> None:
                     picture = f"{count}-{re.sub('[^a-z]+', '-', name)}.png"
                     page.screenshot(path=given.pictures / picture, timeout=MOST_S * 1000)
             print(f"{json.dumps({'tasks': count, 'made in s': round(took, 1)})}", file=sys.stderr)
+
+
+def _is_drawn(page: Page) -> bool:
+    """Whether the graph shows something; a page that is too busy to be photographed does not."""
+    with suppress(Error):
+        return len(page.locator(_GRAPH).first.screenshot()) >= DRAWN_BYTES
+    return False
 
 
 def _seconds(value: float | None) -> str:
