@@ -140,7 +140,7 @@ class PostgresCache(ResponseCache):
                     )
             if uses:
                 connection.execute(_USES, [[getattr(use, name) for use in uses] for name in _FIELDS])
-            if faults:
+            if faults:  # twice where a connection is lost after the commit: they are told, nobody pays by them
                 connection.execute(_FAULTS, [list(column) for column in zip(*faults, strict=True)])
             for batch in batches:
                 connection.execute(
