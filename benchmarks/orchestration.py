@@ -87,7 +87,6 @@ def commit_shard(run: Run, number: int) -> Receipt:
 def many_shards(way: str, folder: str, count: int, at_once: int) -> tuple[float, float]:
     """Shards as a stage runs them; seconds and CPU seconds of this process for each."""
     run = _run(folder)
-    _rows()
 
     def chain(number: int) -> Chain[Any]:
         yield nothing.submit(number) if way == "task" else commit_shard.submit(run, number)
@@ -113,7 +112,7 @@ def _each(work: Callable[[], object], count: int) -> tuple[float, float]:
 def _measured_here(way: str, folder: str, count: int, at_once: int) -> tuple[float, float]:
     if way == "function":
         run = _run(folder)
-        _rows()
+        _rows()  # to make them is not the shards' work
         return _each(lambda: [_commit(run, number) for number in range(count)], count)
     if way == "again":
         many_shards("commit", folder, count, at_once)

@@ -19,16 +19,13 @@ from tasks.settings import EFFORTS, Rigour
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-GROUPED = {
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-}
-"""Task runs are written in groups, as the operations guide has it."""
 QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_TO_API_ENABLED": "true",
-    **GROUPED,
+    # Task runs are written in groups, as the operations guide has it.
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 
 

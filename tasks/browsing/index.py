@@ -242,8 +242,12 @@ class Index:
                     rejects.append(
                         _labelled(table, receipt.name).append_column("written", _constant(shard.at, table.num_rows))
                     )
-            except (Gone, KeyError):  # replaced since it was listed; or of an earlier version, and about to be
+            except Gone:  # replaced since it was listed
                 continue
+            except KeyError:
+                if not shard.stamp:
+                    raise
+                continue  # it lacks a column: it is of an earlier version, and a run under way is about to replace it
             read.append(shard)
         if not read:
             return not batch

@@ -7,7 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.artifacts import to_table
+from tasks.arrow import values
+from tasks.artifacts import Receipt, to_table
 from tasks.models import CorpusRow
 from tasks.run import Run, StageName
 
@@ -28,6 +29,12 @@ def verification_quality(triplet: Mapping[str, Any]) -> list[float]:
         triplet["gpt_pass_percentage"],
         float(len(lineage["tests_passed"])),
     ]
+
+
+def row_ids(run: Run, stage: StageName, shard: Receipt) -> list[str]:
+    """Ids of the rows of a shard, of the user's own file (``rows``) or of any other stage."""
+    name = "id" if stage is StageName.ROWS else "question_id"
+    return values(run.stage(stage).table(shard, [name]), name)
 
 
 def read_corpus(run: Run, source: StageName, shard: str) -> pa.Table:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrow import values
+from tasks.curation.corpus import row_ids
 from tasks.models import RejectReason
 from tasks.reviews import Decision, ids_of, read_reviews
 from tasks.run import Run, StageName
@@ -62,9 +63,8 @@ def _rejected(run: Run, stages: Sequence[StageName], wanted: set[str]) -> Iterat
 
 def _present(run: Run, made: StageName, wanted: set[str]) -> set[str]:
     """Those of some ids that a stage has rows of."""
-    stage, found = run.stage(made), set[str]()
-    column = "id" if made is StageName.ROWS else "question_id"
-    for receipt in run.receipts(made) if stage.manifest() else ():
+    found = set[str]()
+    for receipt in run.receipts(made) if run.stage(made).manifest() else ():
         if len(found) < len(wanted):
-            found |= wanted.intersection(values(stage.table(receipt, [column]), column))
+            found |= wanted.intersection(row_ids(run, made, receipt))
     return found

@@ -6,11 +6,10 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
-from tasks.arrow import values
 from tasks.artifacts import Outcome, Receipt
 from tasks.curation.contamination import BenchmarkIndex, fingerprint_of, read_benchmarks
 from tasks.curation.content.scan import content_digest
-from tasks.curation.corpus import read_corpus
+from tasks.curation.corpus import read_corpus, row_ids
 from tasks.curation.decisions import NO_LICENCES, curate, curate_again
 from tasks.curation.dedup.semantic import Vectors
 from tasks.curation.dedup.signed import vectors_of
@@ -133,8 +132,7 @@ def decided_among(run: Run, stage: StageName, shard: Receipt, reviews: Reviews) 
     """What somebody decided on the rows of a shard; where nobody has decided anything, it is not read."""
     if not reviews or not shard.rows_out:
         return []
-    name = "id" if stage is StageName.ROWS else "question_id"
-    return among(reviews, values(run.stage(stage).table(shard, [name]), name))
+    return among(reviews, row_ids(run, stage, shard))
 
 
 @shard_task("curate {retold.name}")

@@ -38,12 +38,13 @@ class Writer:
     def failed(self, run: str, stage: str, kind: str) -> None:
         """Count a try of a run's request that failed. Nobody waits for it; what cannot be written is not told."""
         self._faults[run, stage, kind] += 1
-        self._begin().add_done_callback(_seen)
+        self._begin()
 
     def _begin(self) -> asyncio.Future[None]:
         """Have what is there written soon; done when it is on disk."""
         if self._written is None:
             self._written = asyncio.get_running_loop().create_future()
+            self._written.add_done_callback(_seen)
         if self._flusher is None:
             self._flusher = asyncio.ensure_future(self._flush())
         return self._written
