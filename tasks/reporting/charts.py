@@ -278,11 +278,15 @@ def times_chart(tasks: Sequence[TaskTime]) -> Chart:
     return _chart("times", "Time by task", f"{len(tasks)} tasks.", drawn, _height(len(tasks)))
 
 
-def counts_chart(name: str, title: str, label: str, counts: Sequence[tuple[str, int]]) -> Chart:
-    """Rows by something."""
+def counts_chart(name: str, title: str, label: str, counts: Sequence[tuple[str, int]], description: str = "") -> Chart:
+    """Rows by something.
+
+    Args:
+        description: how many rows there are, unless it is the sum, because one is told under several.
+    """
     data = [{label: what, "rows": rows} for what, rows in counts]
     drawn = _bars(data, label, KEPT, [f"{label}:N", "rows:Q"])
-    return _chart(name, title, f"{sum(rows for _, rows in counts):,} rows.", drawn, _height(len(data)))
+    return _chart(name, title, description or f"{sum(rows for _, rows in counts):,} rows.", drawn, _height(len(data)))
 
 
 def map_chart(found: QuestionsMap) -> Chart:

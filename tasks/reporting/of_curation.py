@@ -44,6 +44,7 @@ def duplicates(figures: Figures) -> Section:
 def contamination(figures: Figures) -> Section:
     found = figures.curation
     overlaps = [(f"{one.what} ({one.outcome})", one.rows) for one in found.overlaps] if found else []
+    often = f"{len(overlaps)} ways and outcomes; a question is told under each that found it."
     return Section(
         "contamination",
         "Benchmark overlap and content",
@@ -51,7 +52,9 @@ def contamination(figures: Figures) -> Section:
         "with something in them that a reader should know of. Noted has no consequence, caution moves the row to "
         "use_with_caution.",
         notes=[] if overlaps else ["No overlap was found."] if found else [_NO_CURATION],
-        charts=[charts.counts_chart("overlaps", "Overlap by benchmark", "overlap", overlaps)] if overlaps else [],
+        charts=[charts.counts_chart("overlaps", "Overlap by benchmark", "overlap", overlaps, often)]
+        if overlaps
+        else [],
         tables=[
             Table(
                 "Benchmark overlap",

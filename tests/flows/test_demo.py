@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tasks.models import NOT_ASKED, RejectReason, Subset
+from tests.chromium import Opened, running_chromium
 from tests.processes import Kodforge, sets
 from tests.publishing.rows import current
+from tests.reporting.drawn import marks_of, show
 
 TRIPLETS = ("seeds", "prompts", "questions", "attempts", "verdicts", "triplets", "curated")
 STAGES = (*TRIPLETS, "conversions", "retold", "converted", "responses", "grades", "candidates", "references")
@@ -161,6 +164,23 @@ def test_every_row_put_aside_says_what_is_in_doubt(demo):
     caution = pq.read_table(next((current(demo[0] / "demo/release") / "data").glob("use_with_caution-*"))).to_pylist()
     for row in (row for row in caution if row["style"] == "instruct"):
         assert any(one["outcome"] == "caution" and one["why"] in row["filter_reason"] for one in row["quality"])
+
+
+def test_the_report_draws_the_duplicates_and_overlaps_of_the_files(demo):
+    gone = Counter(row["reason"] for row in rejects(demo[0], "curated"))
+    hits: Counter[tuple[str, str]] = Counter()
+    for path in (demo[0] / "demo/examinations").glob("part-*.parquet"):
+        for row in pq.read_table(path, columns=["hits"]).to_pylist():
+            hits.update({(f"{hit['benchmark']} by {hit['way']}", hit["outcome"]) for hit in row["hits"]})
+    with running_chromium() as chromium:
+        shown = Opened(chromium.new_page())
+        show(shown.page, demo[0] / "demo/report.html")
+        duplicates = {mark["kind"]: int(mark["rows"]) for mark in marks_of(shown.page, "duplicates")}
+        overlaps = {mark["overlap"]: int(mark["rows"]) for mark in marks_of(shown.page, "overlaps")}
+        assert shown.said == []
+    assert duplicates == {kind: gone[f"{kind}_duplicate"] for kind in ("exact", "near", "semantic")}
+    assert overlaps == {f"{what} ({outcome})": rows for (what, outcome), rows in hits.items()}
+    assert sum(duplicates.values()) and overlaps
 
 
 def test_overlaps_are_set_apart_where_the_bounds_say_so(demo, curated_anew):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from tests.chromium import Opened, running_chromium
 from tests.flows.story import found
 from tests.processes import UNCHECKED, sets
+from tests.reporting.drawn import data_of, marks_of, show
 from tests.reporting.runs import HOSTILE, hostile_report
 
 RUN = "small"
@@ -63,26 +62,15 @@ def opened(chromium):
         )
         pages.append(page)
         made = Opened(page)
-        page.goto((folder / "report.html").as_uri())
         if scripts:
-            page.wait_for_selector("html[data-drawn=yes]", timeout=60_000)
+            show(page, folder / "report.html")
+        else:
+            page.goto((folder / "report.html").as_uri())
         return made
 
     yield open_
     for page in pages:
         page.close()
-
-
-def data_of(page: Page, chart: str) -> list[dict[str, Any]]:
-    spec = json.loads(page.locator(f"script[data-chart={chart}]").text_content() or "")
-    values: list[dict[str, Any]] = spec["data"]["values"]
-    return values
-
-
-def marks_of(page: Page, chart: str) -> list[dict[str, str]]:
-    """What the marks that were drawn say of themselves."""
-    marks = page.locator(f"#chart-{chart} .role-mark path[aria-label]").all()
-    return [dict(part.split(": ", 1) for part in str(one.get_attribute("aria-label")).split("; ")) for one in marks]
 
 
 def table_of(run: Path, stage: str, columns: list[str] | None = None) -> pd.DataFrame:
