@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from prefect import flow, task_engine
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.states import Failed
-from prefect.testing.utilities import prefect_test_harness
 
 from tasks.artifacts import Commit, Outcome, Receipt, Stage
 from tasks.errors import BadInput, TeacherUnavailable
@@ -118,10 +119,15 @@ def limited() -> list[list[str]]:
     return [tags_of_this_run(), tags_of_this_run.submit().result()]
 
 
-def test_a_task_has_its_tag_where_there_is_a_limit_for_it():
-    with prefect_test_harness(server_startup_timeout=300), get_client(sync_client=True) as client:
+def test_a_task_has_its_tag_where_there_is_a_limit_for_it(prefect_here):
+    with get_client(sync_client=True) as client, ExitStack() as limits:  # the server is that of all tests
+
+        def limit(tag: str) -> None:
+            client.create_concurrency_limit(tag=tag, concurrency_limit=1)
+            limits.callback(client.delete_concurrency_limit_by_tag, tag)
+
         assert limited() == [[], []]
-        client.create_concurrency_limit(tag=TEACHER, concurrency_limit=1)
+        limit(TEACHER)
         assert limited() == [[], []]
-        client.create_concurrency_limit(tag=SANDBOX, concurrency_limit=1)
+        limit(SANDBOX)
         assert limited() == [[SANDBOX], [SANDBOX]]
