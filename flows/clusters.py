@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import socket
 import time
 import uuid
@@ -249,10 +250,7 @@ def _dask(engine: Engine) -> Iterator[_Dask]:
 
 @contextmanager
 def _ray(engine: Engine) -> Iterator[_Ray]:
-    try:
-        import ray  # noqa: PLC0415 - an extra
-    except ImportError as error:
-        raise missing(engine.kind.value, error) from error
+    ray = imported_ray()
     ours = not ray.is_initialized()
     if ours:
         try:
@@ -264,6 +262,23 @@ def _ray(engine: Engine) -> Iterator[_Ray]:
     finally:
         if ours:
             ray.shutdown()
+
+
+def imported_ray() -> Any:
+    """Ray, as a process that hands out tasks should have it: it misses a host within a minute.
+
+    Its own default is to ask after a host that a task runs on every five minutes, and to wait two for the answer.
+
+    Raises:
+        BadInput: it is not installed.
+    """
+    for name in ("time", "timeout"):  # read once, when Ray is imported
+        os.environ.setdefault(f"RAY_grpc_client_keepalive_{name}_ms", "20000")
+    try:
+        import ray  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise missing(EngineKind.RAY.value, error) from error
+    return ray
 
 
 def _unreachable(engine: Engine, error: Exception) -> BadInput:

@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from flows.clusters import Cluster, cluster_at, missing
+from flows.clusters import Cluster, cluster_at, imported_ray, missing
 from tasks.run import Run
 from tasks.settings import BuildConfig, Engine, EngineKind
 from tasks.teachers.pending import start_run, stop_run
@@ -135,6 +135,7 @@ def _dask(engine: Engine, workers: int) -> TaskRunner[Any]:
 
 
 def _ray(engine: Engine, workers: int) -> TaskRunner[Any]:
+    imported_ray()
     try:
         from prefect_ray import RayTaskRunner  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
+from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ActionTypes, ChangeFlowRunState, DoNothing, SendNotification
@@ -33,6 +35,9 @@ _TASK_ENDED = {
     f"prefect.task-run.{state}"
     for state in ("Completed", "Cached", "Failed", "Crashed", "Cancelled", "AwaitingRetry", "Retrying", "TimedOut")
 }
+ZOMBIES, RESTARTS, FAILURES = "kodforge: zombie runs", "kodforge: crashed runs go on", "kodforge: failed runs"
+LATE, BUDGET, STUCK = "kodforge: late runs", "kodforge: budget", "kodforge: stuck shards"
+WATCHES = (ZOMBIES, RESTARTS, FAILURES, LATE, BUDGET, STUCK)
 RESTART_AFTER_S = 45
 """From a crash until the run is started again."""
 _RUN = "{{ flow_run.name }} of {{ deployment.name }}"
@@ -103,13 +108,15 @@ def _comparable(automation: AutomationCore) -> dict[str, Any]:
 
 def _zombies(options: DeployOptions) -> Watch:
     return Watch(
-        name="kodforge: zombie runs",
+        name=ZOMBIES,
         description=f"A run of which nothing is heard for {options.zombie_after_s} s is marked as crashed",
         trigger=EventTrigger(
             posture=Posture.Proactive,
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.heartbeat", *_ENDED, *_WAITING},
             match={"prefect.resource.id": "prefect.flow-run.*"},
+            # By the flow: flows of others are heard of less often, and a run is tagged once its heart beats.
+            match_related={"prefect.resource.role": "flow", "prefect.resource.name": _flow_names()},
             for_each={"prefect.resource.id"},
             within=timedelta(seconds=options.zombie_after_s),
         ),
@@ -128,7 +135,7 @@ def _restarts(options: DeployOptions) -> list[Watch]:
         return []
     return [
         Watch(
-            name="kodforge: crashed runs go on",
+            name=RESTARTS,
             description=f"A run of a deployment that crashed is started again after {RESTART_AFTER_S} s, "
             f"{options.restarts} times at most",
             # Not at once: a worker reports a process that was killed twice, the second time once the hooks have run,
@@ -159,7 +166,7 @@ def _restarts(options: DeployOptions) -> list[Watch]:
 
 def _failures() -> Watch:
     return Watch(
-        name="kodforge: failed runs",
+        name=FAILURES,
         description="Somebody is told of a run of a deployment that failed or crashed",
         trigger=EventTrigger(
             posture=Posture.Reactive,
@@ -175,7 +182,7 @@ def _failures() -> Watch:
 
 def _late() -> Watch:
     return Watch(
-        name="kodforge: late runs",
+        name=LATE,
         description="Somebody is told of a run that no worker takes",
         trigger=EventTrigger(
             posture=Posture.Reactive,
@@ -191,7 +198,7 @@ def _late() -> Watch:
 
 def _budget() -> Watch:
     return Watch(
-        name="kodforge: budget",
+        name=BUDGET,
         description="Somebody is told of a run that has used most of its budget, or all of it",
         trigger=EventTrigger(
             posture=Posture.Reactive,
@@ -206,17 +213,25 @@ def _budget() -> Watch:
     )
 
 
+def _modules() -> list[ModuleType]:
+    return [importlib.import_module(module.name) for module in pkgutil.iter_modules(flows.__path__, "flows.")]
+
+
+def _flow_names() -> list[str]:
+    """Names of all of kodforge's flows."""
+    return sorted({one.name for module in _modules() for one in vars(module).values() if isinstance(one, Flow)})
+
+
 def _shards() -> list[str]:
     """Patterns of the names of task runs that ask a teacher or run code, in whichever flow."""
-    for module in pkgutil.iter_modules(flows.__path__, "flows."):
-        importlib.import_module(module.name)
+    _modules()
     return names_of(TEACHER, SANDBOX)
 
 
 def _stuck(options: DeployOptions) -> Watch:
     minutes = f"{options.stuck_after_min:g} min"
     return Watch(
-        name="kodforge: stuck shards",
+        name=STUCK,
         description=f"Somebody is told of a shard that one attempt takes more than {minutes} for",
         trigger=EventTrigger(
             posture=Posture.Proactive,

@@ -10,6 +10,7 @@ from rich.console import Console
 from flows.deploying.automations import plan_automations
 from flows.deploying.blocks import plan_notifications, plan_secrets
 from flows.deploying.deployments import plan_deployments, read_deployments
+from flows.deploying.kept import with_kept
 from flows.deploying.limits import plan_limits
 from flows.deploying.options import DeployOptions, PoolType
 from flows.deploying.plan import Action, Step, show_plan
@@ -42,6 +43,7 @@ def deploy(options: DeployOptions, dry_run: bool, console: Console) -> None:
 def plan(client: SyncPrefectClient, options: DeployOptions) -> tuple[list[Step], list[str]]:
     """Every object in the order in which they need each other, and what else there is to do."""
     entries = read_deployments(options.file, options.only)
+    options = with_kept(client, options, entries)
     configs = configs_of(entries)
     options = options.model_copy(update={"secrets": wanted_secrets(client, configs, options)})
     pool = plan_pool(client, options)

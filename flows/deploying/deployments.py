@@ -22,6 +22,8 @@ from flows.deploying.options import DeployOptions, PoolType
 from flows.deploying.plan import Step, step_of
 from tasks.errors import BadInput
 
+_START_IN = "prefect.deployments.steps.set_working_directory"
+
 
 def read_deployments(file: Path, only: tuple[str, ...]) -> list[dict[str, Any]]:
     """The deployments of a prefect.yaml.
@@ -44,14 +46,30 @@ def plan_deployments(client: SyncPrefectClient, entries: list[dict[str, Any]], o
     return [_step(client, entry, options) for entry in entries]
 
 
+def found_deployment(client: SyncPrefectClient, entry: Mapping[str, Any]) -> DeploymentResponse | None:
+    """What the server has of an entry."""
+    flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"])
+    try:
+        return client.read_deployment_by_name(f"{flow.name}/{entry['name']}")
+    except ObjectNotFound:
+        return None
+
+
+def directory_of(deployment: DeploymentResponse) -> str | None:
+    """The folder that its runs start in; None for those of an image."""
+    for step in deployment.pull_steps or ():
+        if place := step.get(_START_IN):
+            return str(place["directory"])
+    return None
+
+
 def _step(client: SyncPrefectClient, entry: Mapping[str, Any], options: DeployOptions) -> Step:
     flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"])
     name = f"{flow.name}/{entry['name']}"
     wanted = _wanted(entry, flow, options)
     schedules = [_schedule(one) for one in entry.get("schedules", [])]
-    try:
-        found = client.read_deployment_by_name(name)
-    except ObjectNotFound:
+    found = found_deployment(client, entry)
+    if found is None:
 
         def create() -> object:
             flow_id = client.create_flow_from_name(flow.name)
@@ -78,7 +96,7 @@ def _wanted(entry: Mapping[str, Any], flow: Flow[..., Any], options: DeployOptio
     """What a deploy decides on: all but schedules, and whether the deployment is paused."""
     limit = entry.get("concurrency_limit")
     given = ConcurrencyLimitConfig.model_validate(limit) if isinstance(limit, dict) else None
-    place = [{"prefect.deployments.steps.set_working_directory": {"directory": str(options.directory)}}]
+    place = [{_START_IN: {"directory": str(options.directory)}}]
     return {
         "description": entry.get("description") or flow.description,
         "entrypoint": entry["entrypoint"],

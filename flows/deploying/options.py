@@ -26,7 +26,10 @@ class PoolType(StrEnum):
 
 
 class DeployOptions(Section):
-    """What is deployed, where to, and who hears of trouble."""
+    """What is deployed, where to, and who hears of trouble.
+
+    What is not set explicitly stays as the server has it from an earlier deploy; the defaults are those of the first.
+    """
 
     file: Path = Field(description="The prefect.yaml with the deployments.")
     only: tuple[str, ...] = Field((), description="Names of deployments; empty: all of the file.")
@@ -34,7 +37,10 @@ class DeployOptions(Section):
     pool_type: PoolType = Field(PoolType.PROCESS, description="Its type.")
     image: str = Field(IMAGE, min_length=1, description="Image of a Docker or Kubernetes pool's jobs.")
     sandbox: Backend = Field(Backend.AUTO, description="Backend of the jobs' sandbox; `auto`: as the pool has it.")
-    directory: Path = Field(description="Folder that runs of a process pool start in; a relative store is below it.")
+    directory: Path = Field(
+        default_factory=Path.cwd,
+        description="Folder that a process pool's runs start in; a relative store is below it.",
+    )
     env: Mapping[str, str] = Field({}, description="Environment of the jobs.")
     secrets: Mapping[str, str] = Field({}, description="Secret blocks, and the variables that hold their values.")
     notify: Mapping[str, str] = Field(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -73,7 +74,8 @@ def job_template(template: dict[str, Any], options: DeployOptions) -> dict[str, 
         template: Prefect's own of the pool's type, or the pool's as it is.
     """
     changed = deepcopy(template)
-    parts = [_read(f"{options.pool_type}.yaml"), _sandbox_part(options), _chosen(options)]
+    env = changed["variables"]["properties"].get("env", {}).get("default") or {}
+    parts = [_read(f"{options.pool_type}.yaml"), _sandbox_part(options), _chosen(options, env)]
     for part in parts:
         changed["job_configuration"] = deep_merge(changed["job_configuration"], part.get("job_configuration", {}))
         for name, value in part.get("variables", {}).items():
@@ -103,14 +105,19 @@ def _sandbox_part(options: DeployOptions) -> dict[str, Any]:
     return part
 
 
-def _chosen(options: DeployOptions) -> dict[str, Any]:
+def _chosen(options: DeployOptions, before: Mapping[str, str]) -> dict[str, Any]:
+    """What was given.
+
+    Args:
+        before: environment of the jobs as the pool has it.
+    """
     env = dict(options.env)
     # Resolved by the worker as it starts a job: the value is in no template.
     env |= {variable: f"{{{{ prefect.blocks.secret.{name} }}}}" for name, variable in options.secrets.items()}
     variables: dict[str, Any] = {"env": env} if env else {}
     if options.pool_type is not PoolType.PROCESS:
         variables["image"] = options.image
-        variables["env"] = {"KODFORGE_STORE": STORE_IN_IMAGE} | env
+        variables["env"] = {"KODFORGE_STORE": before.get("KODFORGE_STORE", STORE_IN_IMAGE)} | env
     return {"variables": variables}
 
 

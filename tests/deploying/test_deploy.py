@@ -120,6 +120,38 @@ def test_what_was_switched_off_stays_off(deploy, api):
     assert len(automations["kodforge: crashed runs go on"]["trigger"]["match"]["prefect.run-count"]) == 5
 
 
+def test_what_is_left_out_stays_as_an_earlier_deploy_had_it(deploy, api, tmp_path):
+    one = ("--only", "verify")
+    bounds = ("--zombie-after", "100", "--restarts", "1", "--stuck-after", "7")
+    first = deploy(
+        *one,
+        *bounds,
+        *("--pool", "left", "--directory", str(tmp_path), "--env", "SOME=1", "--notify", "slack=KODFORGE_TEST_HOOK"),
+        env=ENV,
+    )
+    assert first.exit_code == 0, first.output
+    assert counts(deploy(*one)).startswith("0 created, 0 updated")
+    found = api.get("/deployments/name/verify-triplets/verify").json()
+    assert found["work_pool_name"] == "left"
+    assert found["pull_steps"][0]["prefect.deployments.steps.set_working_directory"]["directory"] == str(tmp_path)
+
+    def told() -> dict[str, list[str]]:
+        automations = api.post("/automations/filter", json={}).json()
+        return {one["name"]: [action["type"] for action in one["actions"]] for one in automations}
+
+    assert told()["kodforge: failed runs"] == ["send-notification"]
+    more = deploy(*one, "--restarts", "2")
+    assert counts(more).startswith("0 created, 1 updated")
+    assert told()["kodforge: failed runs"] == ["send-notification"]
+    assert deploy(*one, "--notify", "none").exit_code == 0
+    assert told()["kodforge: failed runs"] == ["do-nothing"]
+
+    deploy("--only", "curate", "--pool", "another")
+    both = deploy("--only", "curate", *one)
+    assert both.exit_code == 1
+    assert "several values of --pool: another, left. Say which with --pool" in str(both.exception)
+
+
 def test_blocks_and_limits_that_a_profile_names(deploy, api, tmp_path):
     file = prefect_file(tmp_path)
     given = ("--pool", "named", "--file", str(file))
@@ -153,6 +185,7 @@ def test_blocks_and_limits_that_a_profile_names(deploy, api, tmp_path):
         (("--secret", "a-key"), "is not NAME=VALUE"),
         (("--notify", "pigeon=HOME"), "--notify knows slack, teams, webhook, got 'pigeon'"),
         (("--notify", "slack-webhook/nowhere"), "no block 'nowhere' of type 'slack-webhook'"),
+        (("--notify", "none", "--notify", "slack=HOME"), "--notify none does not go with slack=HOME"),
         (("--only", "nothing"), "no deployment 'nothing'. It has demo"),
         (("--pool", "default-agent-pool-of-another-type", "--pool-type", "docker"), "has type 'process', not 'docker'"),
         (("--pool-type", "kubernetes", "--sandbox", "docker"), "a pod has no Docker daemon"),
@@ -164,7 +197,7 @@ def test_what_is_wrong_is_told_before_anything_is_made(deploy, api, given, told)
     if name in given:
         api.post("/work_pools/", json={"name": name, "type": "process"}).raise_for_status()
     before = [row["name"] for row in api.post("/work_pools/filter", json={}).json()]
-    done = deploy(*(() if "--pool" in given else ("--pool", "wrong")), *given)
+    done = deploy(*(() if "--pool" in given else ("--pool", "wrong")), "--directory", str(ROOT), *given)
     assert done.exit_code == 1
     assert told in " ".join(str(done.exception).split())
     assert [row["name"] for row in api.post("/work_pools/filter", json={}).json()] == before

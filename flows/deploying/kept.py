@@ -1,0 +1,86 @@
+"""What an earlier deploy was told and this one is not: the server has it, and it stays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.actions import SendNotification
+from prefect.events.schemas.automations import Automation, EventTrigger
+from prefect.exceptions import ObjectNotFound
+
+from flows.deploying.automations import RESTARTS, STUCK, WATCHES, ZOMBIES
+from flows.deploying.deployments import directory_of, found_deployment
+from flows.deploying.options import DeployOptions
+from tasks.errors import BadInput
+
+
+def with_kept(client: SyncPrefectClient, options: DeployOptions, entries: Iterable[Mapping[str, Any]]) -> DeployOptions:
+    """The options, with what was left out as the server has it; where it has nothing, their defaults stay.
+
+    Args:
+        entries: of the prefect.yaml.
+
+    Raises:
+        BadInput: the deployments that are there do not agree on it.
+    """
+    there = [found for entry in entries if (found := found_deployment(client, entry))]
+    kept: dict[str, Any] = {}
+    kept |= _agreed("pool", [found.work_pool_name for found in there if found.work_pool_name], options)
+    pool = kept.get("pool", options.pool)
+    kept |= _pool(client, pool)
+    alike = [found for found in there if found.work_pool_name == pool] or there
+    kept |= _agreed("directory", [place for found in alike if (place := directory_of(found))], options)
+    kept |= _watching(client)
+    return DeployOptions.model_validate(kept | options.model_dump(exclude_unset=True))
+
+
+def _agreed(name: str, values: list[Any], options: DeployOptions) -> dict[str, Any]:
+    if name in options.model_fields_set or not values:
+        return {}
+    if len(different := sorted({str(value) for value in values})) > 1:
+        raise BadInput(
+            f"the deployments of {options.file} are on the server with several values of --{name}: "
+            f"{', '.join(different)}. Say which with --{name}, and with --only for which of them"
+        )
+    return {name: values[0]}
+
+
+def _pool(client: SyncPrefectClient, name: str) -> dict[str, Any]:
+    """Type of the pool, and what its jobs are: image and sandbox."""
+    try:
+        pool = client.read_work_pool(name)
+    except ObjectNotFound:
+        return {}
+    variables = pool.base_job_template.get("variables", {}).get("properties", {})
+    image = variables.get("image", {}).get("default")
+    backend = (variables.get("env", {}).get("default") or {}).get("KODFORGE_SANDBOX__BACKEND")
+    values = {"pool_type": pool.type, "image": image, "sandbox": backend}
+    return {name: value for name, value in values.items() if value}
+
+
+def _watching(client: SyncPrefectClient) -> dict[str, Any]:
+    """Whom the automations tell, and what they wait for."""
+    found = {one.name: one for name in WATCHES for one in client.read_automations_by_name(name)}
+    kept: dict[str, Any] = {}
+    if seconds := _within(found.get(ZOMBIES)):
+        kept["zombie_after_s"] = int(seconds)
+    if seconds := _within(found.get(STUCK)):
+        kept["stuck_after_min"] = seconds / 60
+    if (again := found.get(RESTARTS)) and isinstance(again.trigger, EventTrigger):
+        kept["restarts"] = len(again.trigger.match["prefect.run-count"] or ())
+    blocks = {
+        action.block_document_id: None
+        for one in found.values()
+        for action in one.actions
+        if isinstance(action, SendNotification)
+    }
+    documents = [client.read_block_document(block, include_secrets=False) for block in blocks]
+    named = {f"{one.block_type.slug}/{one.name}": "" for one in documents if one.block_type}
+    return kept | ({"notify": named} if named else {})
+
+
+def _within(automation: Automation | None) -> float | None:
+    trigger = automation.trigger if automation else None
+    return trigger.within.total_seconds() if isinstance(trigger, EventTrigger) else None
