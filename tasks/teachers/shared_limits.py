@@ -32,7 +32,11 @@ _RENEW_S = LEASE_S / 4
 _AGAIN_S = 60.0
 """How long a Prefect server that does not answer is waited for."""
 _MOST_PAUSE_S = 2.0
-_LOCKED = 423
+_LOCKED, _GONE = 423, 410
+
+
+class _LeaseLost(Exception):
+    """The server has taken the slot back, or somebody has given it back."""
 
 
 class _Prefect:
@@ -49,6 +53,7 @@ class _Prefect:
         Raises:
             BadInput: there is no such limit.
             TeacherUnavailable: the server did not answer for a minute.
+            _LeaseLost: it does not have the lease that it was asked of.
         """
         deadline, pause = time.monotonic() + _AGAIN_S, 0.2
         while True:
@@ -62,6 +67,8 @@ class _Prefect:
                     return None
                 if error.response.status_code == 404:
                     raise self.unknown() from error
+                if error.response.status_code == _GONE:
+                    raise _LeaseLost from error
                 problem: Exception = error
             except (httpx.HTTPError, RuntimeError) as error:
                 problem = error
@@ -182,21 +189,21 @@ class SharedSlots:
     async def _renew(self) -> None:
         while self._held:
             await asyncio.sleep(_RENEW_S)
-            for slot in list(self._held):
-                # A lease that was lost may be another's by now: the request under way ends, no other one begins.
-                try:
-                    await self._prefect.ask(
-                        lambda client, slot=slot: client.renew_concurrency_lease(  # type: ignore[misc]
-                            lease_id=slot.lease, lease_duration=LEASE_S
-                        )
-                    )
-                except (BadInput, TeacherUnavailable):
-                    slot.until = 0.0
+            await asyncio.gather(*map(self._renew_one, self._held))
+
+    async def _renew_one(self, slot: _Slot) -> None:
+        try:
+            await self._prefect.ask(
+                lambda client: client.renew_concurrency_lease(lease_id=slot.lease, lease_duration=LEASE_S)
+            )
+        except (BadInput, TeacherUnavailable, _LeaseLost):
+            # It may be another's by now: the request under way ends, no other one begins.
+            slot.until = 0.0
 
     async def _give_back(self, slot: _Slot) -> None:
-        with contextlib.suppress(BadInput, TeacherUnavailable):  # then its lease ends
-            await self._prefect.ask(lambda client: client.release_concurrency_slots_with_lease(lease_id=slot.lease))
         self._held.discard(slot)
+        with contextlib.suppress(BadInput, TeacherUnavailable, _LeaseLost):  # then its lease ends
+            await self._prefect.ask(lambda client: client.release_concurrency_slots_with_lease(lease_id=slot.lease))
 
     def _spawn(self, work: Any) -> None:
         self._tasks.add(task := asyncio.ensure_future(work))

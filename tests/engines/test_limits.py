@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tasks.teachers import shared_limits
+from tasks.teachers.shared_limits import SharedSlots
 from tests.engines.teacher import patient
 from tests.processes import ROOT, PrefectServer
 
@@ -61,6 +64,32 @@ def test_a_slot_is_used_again_rather_than_asked_for(prefect_server, tmp_path):
         assert asker(prefect_server, server.url, tmp_path, 0, 400, '{"global_in_flight": "two"}').wait(120) == 0
         assert server.most <= 2
     assert active(prefect_server, "two") == 0
+
+
+def test_a_slot_that_the_server_has_taken_back_is_not_used_again(prefect_here, monkeypatch):
+    make_limit(prefect_here, "taken", limit=1)
+    monkeypatch.setattr(shared_limits, "_RENEW_S", 0.2)
+
+    async def story() -> None:
+        mine, others = SharedSlots("taken"), SharedSlots("taken")
+        async with mine.one():
+            (slot,) = mine._held
+            lease = {"lease_id": str(slot.lease)}
+            url = f"{prefect_here.url}/v2/concurrency_limits/decrement-with-lease"
+            httpx.post(url, json=lease, timeout=30).raise_for_status()
+            async with others.one():
+                await asyncio.sleep(2)  # longer than between renewals
+        async with others.one():
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(3), mine.one():
+                    pass
+        await others.close()
+        async with mine.one():
+            pass
+        await mine.close()
+
+    asyncio.run(story())
+    assert active(prefect_here, "taken") == 0
 
 
 def test_workers_together_keep_a_rate(prefect_server, tmp_path):
