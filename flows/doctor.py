@@ -19,9 +19,11 @@ from flows.preflight import (
 from tasks.errors import BadInput, KodforgeError
 from tasks.execution.pool import check_sandbox
 from tasks.publishing.folder import check_release_free
+from tasks.run import answers_path
 from tasks.settings import Backend, BuildConfig
 from tasks.sourcing.catalogue import read_seeds
 from tasks.store import Store
+from tasks.teachers.cache import check_cache
 
 _MOST_COUNTED = 10_000
 """Seeds of a subset; to count a million takes minutes."""
@@ -49,6 +51,12 @@ def _seeds(config: BuildConfig) -> str:
         found = sum(1 for _ in islice(read_seeds(subset, options.seeds), _MOST_COUNTED + 1))
         counts[subset] = f"{found}" if found <= _MOST_COUNTED else f"more than {_MOST_COUNTED}"
     return ", ".join(f"{subset} {count} seeds" for subset, count in counts.items())
+
+
+def _answers(config: BuildConfig) -> str:
+    place = answers_path(config)
+    check_cache(place)
+    return place
 
 
 def _endpoints(config: BuildConfig) -> str:
@@ -82,6 +90,7 @@ def examine(config: BuildConfig, console: Console) -> bool:
         ("leases", lambda config: check_leases(), False),
         ("task runs", lambda config: check_recorder(), False),
         ("store", _store, True),
+        ("answers", _answers, True),
         ("seeds", _seeds, True),
         ("endpoint", _endpoints, True),
         ("bubblewrap", _bubblewrap, wanted is Backend.BUBBLEWRAP),

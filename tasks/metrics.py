@@ -158,6 +158,9 @@ class _UnderWay:
     def shard(self, stage: str) -> Iterator[None]:
         """The work on one shard; an exception makes it a failed one."""
         start_metrics()
+        SHARDS.add(
+            0, {"stage": stage, "outcome": "failed"}
+        )  # Prometheus sees no increase in a series that begins with some
         number, started = next(self._numbers), time.monotonic()
         self._started[number] = (stage, started)
         try:

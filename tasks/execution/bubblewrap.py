@@ -98,6 +98,7 @@ def start_box(settings: Sandbox, flavour: Flavour) -> Box:
         assert process.stderr is not None
         why = process.stderr.read().decode(errors="replace").strip()
         raise SandboxUnavailable(
-            f"the bubblewrap box did not come up: {why or error}. If the kernel forbids user namespaces, run as root, "
-            f"allow them (sysctl kernel.unprivileged_userns_clone=1), or use Docker"
+            f"the bubblewrap box did not come up: {why or error}. If the kernel forbids user namespaces, allow them "
+            f"(sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu, kernel.unprivileged_userns_clone=1 on "
+            f"Debian), run as root, or use Docker"
         ) from error

@@ -21,7 +21,7 @@ from tasks.execution.expected import expected_tests
 from tasks.execution.facts import coverage_of, read_facts
 from tasks.execution.flakiness import rerun
 from tasks.execution.protocol import Case, Conditions, Kind, Limits
-from tasks.execution.slots import BoxKiller, Slots
+from tasks.execution.slots import DIED, BoxKiller, Slots
 from tasks.execution.verdicts import judge
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox, TierChoice
@@ -69,6 +69,7 @@ class SandboxPool:
         self._queued, self._counting = 0, threading.Lock()
         self._labels = {"backend": self.backend.value}
         metrics.start_metrics()
+        metrics.BOXES.add(0, {"cause": DIED, **self._labels})  # as with shards that failed
         metrics.SLOTS.watch(self._metered_slots)
         metrics.BUSY.watch(self._metered_busy)
         metrics.QUEUE.watch(self._metered_queue)

@@ -37,6 +37,10 @@ def resolve_backend(settings: Sandbox) -> Backend:
     return Backend.DOCKER if has_image(settings.image, settings.layers) else Backend.BUBBLEWRAP
 
 
+DIED = "died"
+"""Of the causes that a box ended for, the one that somebody should know of."""
+
+
 class Slots:
     """``settings.slots`` boxes at work at once. Thread-safe.
 
@@ -107,7 +111,7 @@ class Slots:
                 try:
                     evidence = box.run(kind, case)
                 except SandboxUnavailable as error:
-                    self._end(box, "died")
+                    self._end(box, DIED)
                     death = error
                     continue
                 if suspicious(evidence):

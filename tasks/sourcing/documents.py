@@ -9,7 +9,7 @@ from tasks.models import Provenance, Reject, Seed
 from tasks.settings import SeedOptions
 from tasks.sourcing.pages import MAX_CHARACTERS, MIN_CHARACTERS, SUFFIXES, Page, Unreadable, pages
 from tasks.sourcing.snippets import is_test, topic_of
-from tasks.sourcing.trees import SourceFile, source_files, told, wanted
+from tasks.sourcing.trees import SourceFile, may_hold, source_files, told, wanted
 from tasks.syntax import parsed
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -68,6 +68,8 @@ def read_seeds(subset: str, options: SeedOptions) -> Iterator[Seed | Reject]:
             continue
         if file.problem and told(options, file):
             yield file.unusable(subset, file.problem)
+        if not may_hold(options, file.path, f"{module_of(file.path)}."):
+            continue
         topic = ".".join(module_of(file.path).split(".")[:3])
         for name, text in dict(docstrings(file)).items():
             if MIN_CHARACTERS <= len(text) <= MAX_CHARACTERS and wanted(options, file.path, name):

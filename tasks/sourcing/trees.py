@@ -4,6 +4,7 @@ or unpacked to disk."""
 from __future__ import annotations
 
 import io
+import re
 import tarfile
 import tokenize
 import zipfile
@@ -34,6 +35,7 @@ from tasks.sourcing.licences import (
 ARCHIVES = (".zip", ".whl", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MAX_FILE = 2 << 20
 """Bytes. A larger file is data or generated, and an archive may claim any size."""
+_GLOB = re.compile(r"[*?[]")
 _NOT_OURS = frozenset({"node_modules", "__pycache__", "site-packages", "venv", "build", "dist"})
 
 
@@ -76,6 +78,16 @@ def wanted(options: SeedOptions, *names: str) -> bool:
     return (not options.include or matches(options.include)) and not matches(options.exclude)
 
 
+def may_hold(options: SeedOptions, path: str, prefix: str) -> bool:
+    """Whether a file can have something in it that is wanted, before it is parsed.
+
+    Args:
+        prefix: that the qualified names of all that is in it begin with.
+    """
+    starts = [_GLOB.split(pattern)[0] for pattern in options.include]
+    return wanted(options, path) or any(start.startswith(prefix) or prefix.startswith(start) for start in starts)
+
+
 def told(options: SeedOptions, file: SourceFile) -> bool:
     """Whether a file that cannot be used is worth a reject: where only some are wanted, others are not missed."""
     return not options.include or wanted(options, file.path)
@@ -98,11 +110,11 @@ def _of_distribution(name: str, suffixes: tuple[str, ...]) -> Iterator[SourceFil
         distribution = metadata.distribution(name)
     except metadata.PackageNotFoundError as error:
         raise BadInput(f"package {name!r} is not installed. Install it, or name another one") from error
-    licence = licence_of(distribution)
+    licence, version = licence_of(distribution), distribution.version  # which is parsed anew each time it is asked for
     for file in sorted(distribution.files or [], key=str):
         path = Path(str(file.locate()))
         if file.name.endswith(suffixes) and file.parts[0] != ".." and path.is_file():
-            yield _source(_Member(file.as_posix(), partial(_read_file, path), distribution.version), name, licence)
+            yield _source(_Member(file.as_posix(), partial(_read_file, path), version), name, licence)
 
 
 def _of_path(options: SeedOptions, suffixes: tuple[str, ...]) -> Iterator[SourceFile]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -35,10 +36,27 @@ _IDLE_S = 1.0
 _UNKEPT_S = 5.0
 """How long nothing is sent after an answer that found no place on disk: the next one would be lost, too."""
 
+_MOST_LISTED = 10
+_LOG = logging.getLogger(__name__)
+
 Keep = Callable[[Answer | Vectors], Awaitable[None]]
 """Has an answer, or vectors, on disk, and their cost booked."""
 Failed = Callable[[str], None]
 """Is told of the kind of each try that failed."""
+
+
+def _doubt(server: Server, response: httpx.Response) -> str | None:
+    """What speaks against the path or the model, as far as the endpoint's list of models tells."""
+    if response.status_code == 404:
+        return "has no list of models. Is base_url right? It usually ends in /v1"
+    try:
+        listed = sorted(str(one["id"]) for one in response.json()["data"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    if not listed or server.model in listed:
+        return None
+    more = f" and {len(listed) - _MOST_LISTED} others" if len(listed) > _MOST_LISTED else ""
+    return f"does not list the model {server.model!r}. It lists {', '.join(listed[:_MOST_LISTED])}{more}"
 
 
 class Dispatcher:
@@ -78,6 +96,8 @@ class Dispatcher:
     async def check(self) -> None:
         """Reach every server and have its key accepted, without asking the model anything.
 
+        That it has no list of models, or not this one in it, is a warning: some serve what they do not list.
+
         Raises:
             TeacherUnavailable: nothing answers at one of them.
             TeacherMisconfigured: a key is refused.
@@ -93,6 +113,8 @@ class Dispatcher:
                 ) from None
             if response.status_code in (401, 403):
                 raise self._misconfigured(server, response.status_code)
+            if doubt := _doubt(server, response):
+                _LOG.warning("the endpoint %s %s", server.route.base_url, doubt)
 
     def _misconfigured(self, server: Server, status: int) -> TeacherMisconfigured:
         if status == 404:

@@ -208,7 +208,8 @@ class Meter:
 
     def _ended(self) -> Iterator[tuple[float, metrics.Labels]]:
         for tally in self._all():
-            for outcome, number in list(tally.ended.items()):
+            # None answered is told, too: Prometheus sees no increase in a series that begins with some.
+            for outcome, number in {Outcome.ANSWERED.value: 0, **tally.ended}.items():
                 yield number, {**tally.labels, "outcome": outcome}
 
     def _failed(self) -> Iterator[tuple[float, metrics.Labels]]:

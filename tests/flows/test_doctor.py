@@ -9,7 +9,7 @@ from tests.processes import sets
 def test_everything_all_right(kodforge, tmp_path):
     done = kodforge("doctor", *sets(store=tmp_path / "store"))
     assert done.returncode == 0, done.stdout
-    for part in ("python", "prefect", "store", "seeds", "endpoint", "bubblewrap"):
+    for part in ("python", "prefect", "store", "answers", "seeds", "endpoint", "bubblewrap"):
         assert f"ok    {part}:" in done.stdout
     assert "demo teacher, started with the run" in done.stdout
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,28 @@ def test_docstrings_carry_library_and_version():
     assert "Unpivot" in melt.text
     assert melt.libraries[0].startswith("pandas==")
     assert melt.source.licence == "BSD-3-Clause"
+
+
+def titles(**options: object) -> set[str]:
+    found = read_seeds(Subset.DOCS, SeedOptions(packages=["algorithms"], **options))
+    return {seed.title for seed in found if isinstance(seed, Seed)}
+
+
+@pytest.mark.parametrize(
+    "pattern", ["algorithms.sorting.*", "*sort", "algorithms.array.jose*", "algorithms.g?aph.*", "algorithms.[st]*.*"]
+)
+def test_files_that_hold_nothing_wanted_are_left_out_and_no_others(pattern):
+    every = titles()
+    expected = {title for title in every if fnmatchcase(title, pattern)}
+    assert 0 < len(expected) < len(every)
+    assert titles(include=[pattern]) == expected
+    assert titles(exclude=[pattern]) == every - expected
+
+
+def test_files_are_wanted_by_their_path_too():
+    expected = {title for title in titles() if title.startswith("algorithms.array.")}
+    assert titles(include=["algorithms/array/*.py"]) == expected
+    assert expected
 
 
 DOCUMENTS = {

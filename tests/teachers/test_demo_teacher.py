@@ -11,6 +11,7 @@ import pytest
 from tasks.errors import BadInput
 from tasks.settings import Endpoint, EndpointKind, Teachers
 from tasks.teachers import local
+from tasks.teachers.clients import check_endpoint
 from tasks.teachers.demo import DemoTeacher, running
 from tasks.teachers.endpoints import managed
 from tasks.teachers.transcripts import NO_TRANSCRIPT, Transcripts
@@ -107,6 +108,23 @@ def test_faults_pass_on_the_second_try():
             statuses.append((first.status_code, first.text.endswith("}")))
             assert second.json()["choices"][0]["message"]["content"] == "fine"
     assert {(429, True), (503, True), (200, False), (200, True)} == set(statuses)
+
+
+@pytest.mark.parametrize(
+    ("path", "model", "told"),
+    [
+        ("", "kodforge-demo", "has no list of models. Is base_url right? It usually ends in /v1"),
+        ("/v1", "another", "does not list the model 'another'. It lists kodforge-demo"),
+        ("/v1", "kodforge-demo", ""),
+    ],
+)
+def test_a_path_or_a_model_that_is_not_there_is_doubted(path, model, told, caplog):
+    with running(DemoTeacher(Transcripts([]))) as url:
+        check_endpoint(
+            Endpoint(kind=EndpointKind.OPENAI, base_url=url.removesuffix("/v1") + path, model=model), "author"
+        )
+    assert told in caplog.text
+    assert bool(told) == bool(caplog.text)
 
 
 def test_demo_endpoint_lives_as_long_as_the_block():
