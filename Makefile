@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEACHER ?= demo
-# Processes that test: a number, or as many as there are cores.
-JOBS ?= logical
+# Processes that test: one more than there are cores, as each waits now and then, but at most 4.
+JOBS ?= $(shell expr `getconf _NPROCESSORS_ONLN` + 1)
 # Trainers that exports are loaded with, each in an environment of its own; torch comes from where pip finds it.
 TRAINERS ?= trl verifiers verl llama-factory axolotl
 TORCH ?= torch==2.13.0

@@ -201,7 +201,7 @@ def test_decisions_without_effect_are_told(tmp_path):
     ]
 
 
-def test_a_decision_on_no_row_of_ones_own_file_is_told(tmp_path):
+def test_a_decision_on_no_row_of_ones_own_file_is_told(prefect_here, tmp_path):
     rows, file = tmp_path / "rows.jsonl", tmp_path / "review.jsonl"
     rows.write_text('{"id": "mine", "question": "add two numbers"}\n')
     file.write_bytes(dump_reviews([review("accept", "mine"), review("accept", "not-mine_C")]))

@@ -83,7 +83,7 @@ def test_chains_run_on_worker_processes_in_order_and_fail_alone(prefect_server, 
     assert "1 of 4 shards failed, the others are finished. First cause: this shard is wrong" in found["error"]
 
 
-@pytest.mark.parametrize("kind", ["dask", "ray"])
+@pytest.mark.parametrize("kind", ["dask", pytest.param("ray", marks=pytest.mark.slow)])
 def test_the_tasks_of_a_worker_that_is_killed_run_on_another(prefect_server, tmp_path, kind):
     found = printed(run(prefect_server, tmp_path, {"kind": kind, "workers": 2}, "die"))
     assert found["steps"] == [[chain, step] for chain in range(4) for step in range(2)]
