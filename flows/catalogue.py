@@ -11,7 +11,8 @@ from tasks.sourcing.catalogue import Entry, catalogue
 def show_catalogue(console: Console) -> None:
     """Print a row per subset."""
     table = Table(title="Subsets (in full: tasks/sourcing/catalogue.py)", title_justify="left")
-    for name in ("subset", "method", "seeds", "licence", "teacher", "prompt", "filters"):
+    table.add_column("subset", no_wrap=True)  # it is what one types
+    for name in ("method", "seeds", "licence", "teacher", "prompt", "filters"):
         table.add_column(name)
     for name in ("per prompt", "target"):
         table.add_column(name, justify="right")

@@ -34,7 +34,7 @@ STAYS = ("prefect server start", "prefect worker start", "kodforge serve-rewards
 """Commands that do not end by themselves."""
 SMALL = {
     "KODFORGE_ONLY": '["Prefill", "Docs"]',
-    "KODFORGE_SUBSETS": '{"Prefill": {"count": 4}, "Docs": {"count": 4}}',
+    "KODFORGE_SUBSETS": '{"Prefill": {"count": 4}, "Docs": {"count": 4}, "Data_Structure": {"count": 4}}',
     "KODFORGE_SHARD_SIZE": "8",
     "KODFORGE_VERIFICATION": json.dumps({"attempts": 2, "rigour": "fast", "effort": LEAST_EFFORT}),
     "KODFORGE_POST_TRAINING": '{"styles": {"into": []}, "reasoning": {"tries": 1}}',
