@@ -23,7 +23,7 @@ from tests.engines.database import PASSWORD, running_postgres
 from tests.flows.test_resume import answered
 from tests.flows.worker import LIGHT
 from tests.ports import free_port
-from tests.processes import ROOT, PrefectServer, console, running_server, running_teacher, stop
+from tests.processes import ROOT, PrefectServer, console, running_server, running_teacher, sets, stop
 
 POOL = "watched"
 ZOMBIE_AFTER_S, STUCK_AFTER_S = 60, 12
@@ -184,6 +184,45 @@ def test_a_lost_host_and_a_stuck_shard(api, prefect_server, webhook, tmp_path):
             found = until(api, run, "COMPLETED", "FAILED")
     assert (found["state"]["type"], found["run_count"]) == ("COMPLETED", 2)
     assert (tmp_path / "lost/release/release.json").exists()
+
+
+THEIRS = """
+import time
+from prefect import flow
+
+@flow(name="theirs", flow_run_name="theirs")
+def theirs():
+    time.sleep(600)
+
+theirs()
+"""
+
+
+@pytest.mark.slow
+def test_runs_of_a_console_and_flows_of_others_are_left_alone(api, prefect_server, tmp_path):
+    """Prefect's own default is to be heard every 180 s, which is less often than the automation waits for."""
+
+    def under_way() -> set[str]:
+        found = api.post("/flow_runs/filter", json={"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}}).json()
+        return {run["name"] for run in found} & {"build console", "source console", "theirs"}
+
+    with running_teacher(tmp_path, "--latency", "120") as teacher:
+        options = sets(run="console", store=tmp_path, only="[Prefill]", teachers__author__base_url=teacher.url)
+        console_run = ["-m", "flows.cli", "run", *options, *sets(teachers__author__kind="openai")]
+        started = [
+            subprocess.Popen([sys.executable, *command], cwd=ROOT, env=prefect_server.env, start_new_session=True)
+            for command in (console_run, ["-c", THEIRS])
+        ]
+        try:
+            deadline = time.monotonic() + 120
+            while len(under_way()) < 3:
+                assert time.monotonic() < deadline, under_way()
+                time.sleep(0.5)
+            time.sleep(ZOMBIE_AFTER_S + 30)  # Prefect looks every few seconds whether it has been that long
+            assert under_way() == {"build console", "source console", "theirs"}
+        finally:
+            for process in started:
+                stop(process)
 
 
 @pytest.mark.slow

@@ -34,7 +34,8 @@ def titles(**options: object) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "pattern", ["algorithms.bit_manipulation.*", "*_view", "algorithms.array.tri*", "algorithms.g?aph.*", "algorithms.[st]*.*"]
+    "pattern",
+    ["algorithms.bit_manipulation.*", "*_view", "algorithms.array.tri*", "algorithms.g?aph.*", "algorithms.[st]*.*"],
 )
 def test_files_that_hold_nothing_wanted_are_left_out_and_no_others(pattern):
     every = titles()
