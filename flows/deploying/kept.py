@@ -9,11 +9,14 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import Automation, EventTrigger
 from prefect.exceptions import ObjectNotFound
+from pydantic import ValidationError
 
 from flows.deploying.automations import RESTARTS, STUCK, WATCHES, ZOMBIES
 from flows.deploying.deployments import directory_of, found_deployment
-from flows.deploying.options import DeployOptions
+from flows.deploying.options import DeployOptions, PoolType
+from flows.options import describe
 from tasks.errors import BadInput
+from tasks.settings import Backend
 
 
 def with_kept(client: SyncPrefectClient, options: DeployOptions, entries: Iterable[Mapping[str, Any]]) -> DeployOptions:
@@ -23,7 +26,7 @@ def with_kept(client: SyncPrefectClient, options: DeployOptions, entries: Iterab
         entries: of the prefect.yaml.
 
     Raises:
-        BadInput: the deployments that are there do not agree on it.
+        BadInput: the deployments that are there do not agree on it, or it is out of bounds by now.
     """
     there = [found for entry in entries if (found := found_deployment(client, entry))]
     kept: dict[str, Any] = {}
@@ -33,7 +36,10 @@ def with_kept(client: SyncPrefectClient, options: DeployOptions, entries: Iterab
     alike = [found for found in there if found.work_pool_name == pool] or there
     kept |= _agreed("directory", [place for found in alike if (place := directory_of(found))], options)
     kept |= _watching(client)
-    return DeployOptions.model_validate(kept | options.model_dump(exclude_unset=True))
+    try:
+        return DeployOptions.model_validate(kept | options.model_dump(exclude_unset=True))
+    except ValidationError as error:
+        raise BadInput(f"what the server has from an earlier deploy does not do: {describe(error)}") from error
 
 
 def _agreed(name: str, values: list[Any], options: DeployOptions) -> dict[str, Any]:
@@ -56,8 +62,9 @@ def _pool(client: SyncPrefectClient, name: str) -> dict[str, Any]:
     variables = pool.base_job_template.get("variables", {}).get("properties", {})
     image = variables.get("image", {}).get("default")
     backend = (variables.get("env", {}).get("default") or {}).get("KODFORGE_SANDBOX__BACKEND")
-    values = {"pool_type": pool.type, "image": image, "sandbox": backend}
-    return {name: value for name, value in values.items() if value}
+    kept = {"image": image} if image else {}
+    kept |= {"pool_type": pool.type} if pool.type in set(PoolType) else {}  # else it is told what is in the way
+    return kept | ({"sandbox": backend} if backend in set(Backend) else {})
 
 
 def _watching(client: SyncPrefectClient) -> dict[str, Any]:
