@@ -130,11 +130,7 @@ def test_nothing_runs_again(made, changes):
     [
         pytest.param({"release__title": "Another"}, {"release"}, marks=pytest.mark.slow),
         ({"curation__dedup__jaccard": 0.9}, CURATION | AFTER),
-        pytest.param(
-            {"verification__gates__branch_coverage__reject_below": 0.95},
-            {"triplets"} | CURATION | AFTER,
-            marks=pytest.mark.slow,
-        ),
+        ({"verification__gates__branch_coverage__reject_below": 0.95}, {"triplets"} | CURATION | AFTER),
         ({"sandbox__wall_s": 61}, {"verdicts", "triplets", "grades", "references"} | CURATION | AFTER),
         pytest.param({"post_training__held_out__share": 0.5}, AFTER, marks=pytest.mark.slow),
         ({"shard_size": 3}, {"prompts", "questions"} | VERIFICATION | CURATION | AFTER),

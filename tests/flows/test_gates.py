@@ -10,6 +10,8 @@ import pytest
 
 from tests.processes import running_teacher, sets
 
+pytestmark = pytest.mark.slow
+"""All of them look at a run with every check. What another gate runs again is in test_changed_parameters.py, too."""
 SMALL = {
     "run": "gates",
     "only": "[Prefill,Leetcode]",
@@ -78,7 +80,6 @@ def test_inspect_says_why_in_words(kodforge, built):
         assert words in told, told
 
 
-@pytest.mark.slow
 def test_the_adaptive_policy_spends_less_on_easy_questions(kodforge, built, tmp_path):
     store, options, _ = built
     fixed = {row["question_id"]: len(row["gpt_pass_sequence"]) for row in rows(store, "triplets")}
@@ -91,7 +92,6 @@ def test_the_adaptive_policy_spends_less_on_easy_questions(kodforge, built, tmp_
     assert any(len(passes) > 2 for passes in made.values() if 0 in passes)
 
 
-@pytest.mark.slow
 def test_a_shard_whose_questions_are_all_rejected_stops_nothing(kodforge, built, tmp_path):
     _, options, _ = built
     small = sets(store=tmp_path, only="[Docs]", subsets__Docs__count=6, shard_size=1, verification__attempts=1)
@@ -101,7 +101,6 @@ def test_a_shard_whose_questions_are_all_rejected_stops_nothing(kodforge, built,
     assert 0 in [shard["rows_out"] for shard in asked["shards"]], "no shard without a question: choose other seeds"
 
 
-@pytest.mark.slow
 def test_fast_runs_neither_mutants_nor_cross_checks(kodforge, built, tmp_path):
     _, options, _ = built
     effort = sets(
