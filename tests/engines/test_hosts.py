@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -56,12 +55,8 @@ def options_of(here: Site, kind: str, address: str, answers: str) -> list[str]:
     )
 
 
-# Ray gives its nodes 30 s to start, which a machine of two cores that also runs all else here does not keep.
-ON_RAY = pytest.mark.skipif(not os.environ.get("KODFORGE_RAY_HOSTS"), reason="KODFORGE_RAY_HOSTS is not set")
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["dask", pytest.param("ray", marks=ON_RAY)])
+@pytest.mark.parametrize("kind", ["dask", "ray"])
 def test_a_run_over_hosts_that_loses_one_makes_the_same_release(kind, alone, here, password):
     release, undisturbed = alone
     here.teacher.log.unlink(missing_ok=True)
