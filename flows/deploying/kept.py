@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.events.actions import SendNotification
@@ -83,9 +84,17 @@ def _watching(client: SyncPrefectClient) -> dict[str, Any]:
         for action in one.actions
         if isinstance(action, SendNotification)
     }
-    documents = [client.read_block_document(block, include_secrets=False) for block in blocks]
-    named = {f"{one.block_type.slug}/{one.name}": "" for one in documents if one.block_type}
+    named = {name: "" for block in blocks if (name := _name_of(client, block))}
     return kept | ({"notify": named} if named else {})
+
+
+def _name_of(client: SyncPrefectClient, block: UUID) -> str | None:
+    """TYPE/NAME of a block; None where somebody has removed it."""
+    try:
+        document = client.read_block_document(block, include_secrets=False)
+    except ObjectNotFound:
+        return None
+    return f"{document.block_type.slug}/{document.name}" if document.block_type else None
 
 
 def _within(automation: Automation | None) -> float | None:
