@@ -9,7 +9,7 @@ from rich.console import Console
 
 from flows.deploying.automations import plan_automations
 from flows.deploying.blocks import plan_notifications, plan_secrets
-from flows.deploying.deployments import plan_deployments, read_deployments
+from flows.deploying.deployments import found_deployment, plan_deployments, read_deployments
 from flows.deploying.kept import with_kept
 from flows.deploying.limits import plan_limits
 from flows.deploying.options import DeployOptions, PoolType
@@ -43,7 +43,8 @@ def deploy(options: DeployOptions, dry_run: bool, console: Console) -> None:
 def plan(client: SyncPrefectClient, options: DeployOptions) -> tuple[list[Step], list[str]]:
     """Every object in the order in which they need each other, and what else there is to do."""
     entries = read_deployments(options.file, options.only)
-    options = with_kept(client, options, entries)
+    found = [found_deployment(client, entry) for entry in entries]
+    options = with_kept(client, options, [one for one in found if one])
     configs = configs_of(entries)
     options = options.model_copy(update={"secrets": wanted_secrets(client, configs, options)})
     pool = plan_pool(client, options)
@@ -52,7 +53,7 @@ def plan(client: SyncPrefectClient, options: DeployOptions) -> tuple[list[Step],
         *plan_notifications(client, options.notify),
         pool.step,
         *plan_limits(client, configs),
-        *plan_deployments(client, entries, options),
+        *plan_deployments(client, entries, found, options),
         *plan_automations(client, options),
     ]
     hints = [

@@ -41,9 +41,18 @@ def read_deployments(file: Path, only: tuple[str, ...]) -> list[dict[str, Any]]:
     return [entry for entry in entries if not only or entry["name"] in only]
 
 
-def plan_deployments(client: SyncPrefectClient, entries: list[dict[str, Any]], options: DeployOptions) -> list[Step]:
-    """A deployment for each entry. Schedules that somebody switched off or on stay so, and so does a paused one."""
-    return [_step(client, entry, options) for entry in entries]
+def plan_deployments(
+    client: SyncPrefectClient,
+    entries: list[dict[str, Any]],
+    there: list[DeploymentResponse | None],
+    options: DeployOptions,
+) -> list[Step]:
+    """A deployment for each entry. Schedules that somebody switched off or on stay so, and so does a paused one.
+
+    Args:
+        there: what the server has of each entry.
+    """
+    return [_step(client, entry, found, options) for entry, found in zip(entries, there, strict=True)]
 
 
 def found_deployment(client: SyncPrefectClient, entry: Mapping[str, Any]) -> DeploymentResponse | None:
@@ -63,12 +72,13 @@ def directory_of(deployment: DeploymentResponse) -> str | None:
     return None
 
 
-def _step(client: SyncPrefectClient, entry: Mapping[str, Any], options: DeployOptions) -> Step:
+def _step(
+    client: SyncPrefectClient, entry: Mapping[str, Any], found: DeploymentResponse | None, options: DeployOptions
+) -> Step:
     flow: Flow[..., Any] = load_flow_from_entrypoint(entry["entrypoint"])
     name = f"{flow.name}/{entry['name']}"
     wanted = _wanted(entry, flow, options)
     schedules = [_schedule(one) for one in entry.get("schedules", [])]
-    found = found_deployment(client, entry)
     if found is None:
 
         def create() -> object:

@@ -2,34 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.events.actions import SendNotification
 from prefect.events.schemas.automations import Automation, EventTrigger
 from prefect.exceptions import ObjectNotFound
 from pydantic import ValidationError
 
 from flows.deploying.automations import RESTARTS, STUCK, WATCHES, ZOMBIES
-from flows.deploying.deployments import directory_of, found_deployment
+from flows.deploying.deployments import directory_of
 from flows.deploying.options import DeployOptions, PoolType
 from flows.options import describe
 from tasks.errors import BadInput
 from tasks.settings import Backend
 
 
-def with_kept(client: SyncPrefectClient, options: DeployOptions, entries: Iterable[Mapping[str, Any]]) -> DeployOptions:
+def with_kept(client: SyncPrefectClient, options: DeployOptions, there: list[DeploymentResponse]) -> DeployOptions:
     """The options, with what was left out as the server has it; where it has nothing, their defaults stay.
 
     Args:
-        entries: of the prefect.yaml.
+        there: deployments of the prefect.yaml that the server has.
 
     Raises:
         BadInput: the deployments that are there do not agree on it, or it is out of bounds by now.
     """
-    there = [found for entry in entries if (found := found_deployment(client, entry))]
     kept: dict[str, Any] = {}
     kept |= _agreed("pool", [found.work_pool_name for found in there if found.work_pool_name], options)
     pool = kept.get("pool", options.pool)
