@@ -61,6 +61,23 @@ class PrefectServer:
     url: str
     env: dict[str, str]
 
+    def api(self) -> httpx.Client:
+        """A client of its HTTP API, to be closed."""
+        return httpx.Client(base_url=self.url, timeout=60, transport=_AsksAgain())
+
+
+class _AsksAgain(httpx.HTTPTransport):
+    """Asks again for half a minute while the server's SQLite file is busy, as Prefect's own client does."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        for _ in range(60):
+            response = super().handle_request(request)
+            if response.status_code != 503:
+                break
+            response.close()
+            time.sleep(0.5)
+        return response
+
 
 _EMPTY_DATABASE = ROOT / ".pytest_cache" / f"prefect-{version('prefect')}.db"
 """As the first server leaves it once it has begun. To make one takes longer than the rest of a server's start."""

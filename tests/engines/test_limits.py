@@ -40,11 +40,13 @@ def asker(
 
 
 def make_limit(server: PrefectServer, name: str, **limit: float) -> None:
-    httpx.post(f"{server.url}/v2/concurrency_limits/", json={"name": name, **limit}, timeout=30).raise_for_status()
+    with server.api() as api:
+        api.post("/v2/concurrency_limits/", json={"name": name, **limit}).raise_for_status()
 
 
 def active(server: PrefectServer, name: str) -> int:
-    return int(httpx.get(f"{server.url}/v2/concurrency_limits/{name}", timeout=30).json()["active_slots"])
+    with server.api() as api:
+        return int(api.get(f"/v2/concurrency_limits/{name}").json()["active_slots"])
 
 
 def test_workers_together_never_have_more_in_flight_and_give_all_of_it_back(prefect_server, tmp_path):

@@ -115,7 +115,7 @@ def mended_run(
 @contextmanager
 def told(server: PrefectServer, folder: Path, tries: int = 1) -> Iterator[Story]:
     """Both runs, one after the other."""
-    with moody_teacher() as (teacher, url), httpx.Client(base_url=server.url, timeout=30) as api:
+    with moody_teacher() as (teacher, url), server.api() as api:
         retried = mended_run(server, api, teacher, url, folder, tries)
         teacher.refuses_with = REFUSED
         with run_under_way(server, REFUSED_RUN, folder, url, seed=1) as process:  # other questions than were answered

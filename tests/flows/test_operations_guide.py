@@ -32,9 +32,14 @@ from tests.processes import LEAST_EFFORT, QUIET, ROOT, running_teacher, stop
 GUIDE, README = ROOT / "docs" / "operations.md", ROOT / "README.md"
 STAYS = ("prefect server start", "prefect worker start", "kodforge serve-rewards", "kodforge demo-teacher")
 """Commands that do not end by themselves."""
+KNOWN = {
+    "count": 2,
+    "seeds": {"packages": ["algorithms"], "include": ["algorithms/array/garage.py", "algorithms/array/josephus.py"]},
+}
+"""Seeds that the demo teacher has transcripts for."""
 SMALL = {
     "KODFORGE_ONLY": '["Prefill", "Docs"]',
-    "KODFORGE_SUBSETS": '{"Prefill": {"count": 4}, "Docs": {"count": 4}, "Data_Structure": {"count": 4}}',
+    "KODFORGE_SUBSETS": json.dumps({"Prefill": {"count": 4}, "Docs": {"count": 4}, "Data_Structure": KNOWN}),
     "KODFORGE_SHARD_SIZE": "8",
     "KODFORGE_VERIFICATION": json.dumps({"attempts": 2, "rigour": "fast", "effort": LEAST_EFFORT}),
     "KODFORGE_POST_TRAINING": '{"styles": {"into": []}, "reasoning": {"tries": 1}}',

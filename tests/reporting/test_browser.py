@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pandas as pd
 import pytest
 from playwright.sync_api import Browser
@@ -152,7 +151,7 @@ def test_where_the_time_went_is_what_the_tasks_told(run, opened):
 
 
 def test_the_page_of_the_flow_run_says_where_the_report_is(run, prefect_server):
-    with httpx.Client(base_url=prefect_server.url, timeout=60) as api:
+    with prefect_server.api() as api:
         links = found(api, "artifacts", artifacts={"key": {"any_": ["links"]}})
     (data,) = [one["data"] for one in links if str(run) in one["data"]]
     assert f"report: `{run}/report.html`" in data
