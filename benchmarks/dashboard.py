@@ -28,7 +28,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from benchmarks.orchestration import settle
-from flows.chains import Chain, run_chains
+from flows.orchestration.chains import Chain, run_chains
 from tasks.artifacts import COMMITS, Commit, Receipt
 from tasks.shards import SANDBOX, shard_task
 from tests.chromium import launched

@@ -25,8 +25,8 @@ from typing import Any
 import httpx
 
 from benchmarks.author import Size, Speed, author
-from flows.forecast import forecast
-from flows.options import load_config
+from flows.console.forecast import forecast
+from flows.console.options import load_config
 from tasks.forecast.rates import read_rates
 from tasks.forecast.simulate import Forecast
 from tests.processes import running_server

@@ -31,8 +31,8 @@ from prefect.cache_policies import NO_CACHE
 from benchmarks.author import Size, Speed, author
 from benchmarks.chain_times import Part, covered, parts_of
 from benchmarks.database_sizes import TABLES, grouped, postgres_bytes, sqlite_bytes
-from flows.chains import Chain, run_chains
-from flows.options import load_config
+from flows.console.options import load_config
+from flows.orchestration.chains import Chain, run_chains
 from tasks.artifacts import Outcome, Receipt
 from tasks.models import Provenance, Seed, Subset
 from tasks.run import Run, StageName

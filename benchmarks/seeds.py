@@ -24,7 +24,7 @@ from prefect import flow
 from rich.console import Console
 from rich.table import Table
 
-from flows.options import load_config
+from flows.console.options import load_config
 from tasks.run import Run, StageName
 from tasks.sourcing.stage import collect_all_seeds
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.hooks import flow
+from flows.orchestration.hooks import flow
 from tasks.auditing.audit import Auditing, audit_file, audited_rows
 from tasks.auditing.report import audit_report
 from tasks.shards import SANDBOX, shard_task

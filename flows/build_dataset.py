@@ -5,15 +5,15 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from flows.curate_triplets import curate_triplets
-from flows.hooks import flow
 from flows.kpis import kpis
+from flows.orchestration.hooks import flow
+from flows.orchestration.preflight import check_run
+from flows.orchestration.run_flows import named, writes_run
+from flows.orchestration.shown import show_build
+from flows.orchestration.task_times import times_so_far
 from flows.post_train import post_train
-from flows.preflight import check_run
 from flows.report import report_build
-from flows.run_flows import named, writes_run
-from flows.shown import show_build
 from flows.source_questions import source_questions
-from flows.task_times import times_so_far
 from flows.verify_triplets import verify_triplets
 from tasks.publishing.folder import release_store
 from tasks.publishing.stage import publish_release, push_release

@@ -9,11 +9,11 @@ import typer
 from prefect.artifacts import create_table_artifact
 from rich.console import Console
 
-from flows.chains import Chain, run_chains
-from flows.console import wait_until_recorded
-from flows.hooks import flow
-from flows.preflight import check_curation, check_endpoints
-from flows.progress import stage_progress
+from flows.console.runs import wait_until_recorded
+from flows.orchestration.chains import Chain, run_chains
+from flows.orchestration.hooks import flow
+from flows.orchestration.preflight import check_curation, check_endpoints
+from flows.orchestration.progress import stage_progress
 from tasks.artifacts import Receipt
 from tasks.curation.stage import benchmark_fingerprint, curate_retold
 from tasks.execution.pool import check_sandbox

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from prefect import Task
 from prefect.artifacts import create_markdown_artifact
 
-from flows.chains import Chain, run_chains
-from flows.engines import engine_of
-from flows.hooks import flow
-from flows.progress import stage_progress
+from flows.orchestration.chains import Chain, run_chains
+from flows.orchestration.engines import engine_of
+from flows.orchestration.hooks import flow
+from flows.orchestration.progress import stage_progress
 from tasks.artifacts import Receipt
 from tasks.curation.dedup.stage import (
     blocks_of,

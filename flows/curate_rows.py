@@ -9,8 +9,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.logging import get_run_logger
 
 from flows.curate_parts import curate_parts
-from flows.hooks import flow
-from flows.preflight import check_curation
+from flows.orchestration.hooks import flow
+from flows.orchestration.preflight import check_curation
 from tasks.curation.files import check_files, check_mix_of_file, read_file, write_decisions
 from tasks.curation.report import compared_with, report_of, write_report
 from tasks.curation.reviewed import tell_reviews

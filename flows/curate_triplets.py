@@ -5,9 +5,9 @@ from __future__ import annotations
 from prefect.logging import get_run_logger
 
 from flows.curate_parts import curate_parts
-from flows.hooks import flow
-from flows.run_flows import named, writes_run
-from flows.shown import show_curation
+from flows.orchestration.hooks import flow
+from flows.orchestration.run_flows import named, writes_run
+from flows.orchestration.shown import show_curation
 from tasks.artifacts import Receipt
 from tasks.curation.reviewed import tell_reviews
 from tasks.curation.stage import refused_licences

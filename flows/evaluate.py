@@ -10,12 +10,12 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markdown import Markdown
 
-from flows.chains import Chain, run_chains
-from flows.console import wait_until_recorded
-from flows.hooks import flow
-from flows.options import describe, with_overrides
-from flows.preflight import check_prefect, reach
-from flows.progress import stage_progress
+from flows.console.options import describe, with_overrides
+from flows.console.runs import wait_until_recorded
+from flows.orchestration.chains import Chain, run_chains
+from flows.orchestration.hooks import flow
+from flows.orchestration.preflight import check_prefect, reach
+from flows.orchestration.progress import stage_progress
 from tasks.artifacts import Receipt
 from tasks.errors import BadInput
 from tasks.evaluation.checking import BenchmarkCheck, CheckedItem, check_of

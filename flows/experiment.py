@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markdown import Markdown
 
-from flows.console import wait_until_recorded
+from flows.console.options import describe, with_overrides
+from flows.console.runs import wait_until_recorded
 from flows.evaluate import evaluate
-from flows.hooks import flow
-from flows.options import describe, with_overrides
-from flows.preflight import check_prefect
+from flows.orchestration.hooks import flow
+from flows.orchestration.preflight import check_prefect
 from tasks.errors import BadInput, KodforgeError
 from tasks.evaluation.items import read_items
 from tasks.evaluation.result import read_result

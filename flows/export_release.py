@@ -10,7 +10,7 @@ from pydantic import Field
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from flows.hooks import flow
+from flows.orchestration.hooks import flow
 from tasks.exports.export import REJECTS, export
 from tasks.exports.folder import Exported
 from tasks.exports.plan import plan

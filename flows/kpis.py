@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from flows.hooks import flow
-from flows.run_flows import named, of_run
+from flows.orchestration.hooks import flow
+from flows.orchestration.run_flows import named, of_run
 from tasks.errors import BadInput, TargetsMissed
 from tasks.files import check_suffix
 from tasks.kpis.comparing import Met, targets

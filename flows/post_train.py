@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from prefect.logging import get_run_logger
 
-from flows.chains import Chain, run_chains
-from flows.engines import on_engine
-from flows.hooks import flow
-from flows.parts import run_shards
-from flows.progress import stage_progress
-from flows.run_flows import named, writes_run
-from flows.shown import show_post_training
+from flows.orchestration.chains import Chain, run_chains
+from flows.orchestration.engines import on_engine
+from flows.orchestration.hooks import flow
+from flows.orchestration.parts import run_shards
+from flows.orchestration.progress import stage_progress
+from flows.orchestration.run_flows import named, writes_run
+from flows.orchestration.shown import show_post_training
 from tasks.artifacts import Receipt
 from tasks.curation.reviewed import tell_reviews
 from tasks.curation.stage import benchmark_fingerprint, curate_retold, refused_licences

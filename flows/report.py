@@ -12,7 +12,7 @@ from rich.console import Console
 
 from flows.kpis import FILE as KPIS
 from flows.kpis import earlier_kpis, kept_kpis
-from flows.task_times import FlowTimes, TaskTimes
+from flows.orchestration.task_times import FlowTimes, TaskTimes
 from tasks.errors import BadInput
 from tasks.kpis.figures import RunKpis
 from tasks.redaction import cause

@@ -8,12 +8,12 @@ from itertools import zip_longest
 
 from prefect.logging import get_run_logger
 
-from flows.chains import Chain, run_chains
-from flows.engines import on_engine
-from flows.hooks import flow
-from flows.progress import stage_progress
-from flows.run_flows import named, writes_run
-from flows.shown import show_sourcing
+from flows.orchestration.chains import Chain, run_chains
+from flows.orchestration.engines import on_engine
+from flows.orchestration.hooks import flow
+from flows.orchestration.progress import stage_progress
+from flows.orchestration.run_flows import named, writes_run
+from flows.orchestration.shown import show_sourcing
 from tasks.artifacts import Receipt
 from tasks.licences.decision import check_prompts
 from tasks.run import Run, StageName

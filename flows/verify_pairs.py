@@ -8,7 +8,7 @@ from typing import Annotated
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
-from flows.hooks import flow
+from flows.orchestration.hooks import flow
 from tasks.execution.verify import verify_file
 from tasks.settings import Sandbox
 from tasks.shards import SANDBOX, shard_task

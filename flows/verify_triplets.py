@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from flows.chains import Chain
-from flows.engines import on_engine
-from flows.hooks import flow
-from flows.parts import run_shards
-from flows.progress import stage_progress
-from flows.run_flows import named, writes_run
-from flows.shown import show_verification
+from flows.orchestration.chains import Chain
+from flows.orchestration.engines import on_engine
+from flows.orchestration.hooks import flow
+from flows.orchestration.parts import run_shards
+from flows.orchestration.progress import stage_progress
+from flows.orchestration.run_flows import named, writes_run
+from flows.orchestration.shown import show_verification
 from tasks.artifacts import Receipt
 from tasks.execution.stage import audit_attempts, cross_check, execute_attempts
 from tasks.labeling.stage import label_triplets, mend_attempts

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from flows.options import load_config
+from flows.console.options import load_config
 from tasks.errors import BadInput
 from tasks.run import config_fingerprint
 from tasks.settings import BuildConfig

@@ -12,7 +12,7 @@ import typer
 
 from docs.builder import commands as reference
 from flows.cli import app
-from flows.options import load_config
+from flows.console.options import load_config
 from tasks.models import Lineage, Metadata, ReleaseRow
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,9 +60,22 @@ def test_every_column_of_the_release_is_described():
 
 
 def test_layout_in_the_architecture_page_is_the_tree():
-    text = (ROOT / "docs" / "architecture.md").read_text()
-    for name in re.findall(r"^  ([a-z_]+(?:\.py|/))", text, re.MULTILINE):
-        assert (ROOT / "flows" / name).exists() or (ROOT / "tasks" / name).exists(), name
+    layout = re.search(r"## Layout\s+```\n(.*?)```", (ROOT / "docs/architecture.md").read_text(), re.DOTALL)
+    assert layout
+    folders, missing = {-1: ROOT}, []
+    for line in layout[1].splitlines():
+        leading = re.match(r"( *)([\w.]+(?:/|\.py)(?:, [\w.]+(?:/|\.py))*)", line)
+        assert leading, line
+        depth = len(leading[1]) // 2
+        for name in leading[2].split(", "):
+            found = folders[depth - 1] / name
+            missing += [] if found.exists() else [str(found)]
+            if name.endswith("/"):
+                folders[depth] = found
+    assert missing == []
+    told = {path.name for path in (ROOT / "flows").rglob("*.py")} & set(re.findall(r"\w+\.py", layout[1]))
+    here = [path for part in ("", "orchestration", "console") for path in (ROOT / "flows" / part).glob("*.py")]
+    assert {path.name for path in here} - told == {"__init__.py"}
 
 
 def test_readme_is_read_in_three_minutes():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.options import load_config
+from flows.console.options import load_config
 from tasks.errors import BadInput
 from tasks.models import Subset
 from tasks.run import config_fingerprint, shareable_config

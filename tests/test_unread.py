@@ -14,7 +14,7 @@ import sys, time
 from pathlib import Path
 from prefect.logging import get_run_logger
 from prefect.task_runners import ProcessPoolTaskRunner, ThreadPoolTaskRunner
-from flows.hooks import flow
+from flows.orchestration.hooks import flow
 from tasks.shards import shard_task
 
 @shard_task("count")

@@ -22,6 +22,6 @@ def backfill(
 
     Example: kodforge backfill pilot-nightly --from 2026-11-01 --to 2026-11-05
     """
-    from flows.backfill import backfill as schedule  # noqa: PLC0415 - Prefect takes two seconds to import
+    from flows.console.backfill import backfill as schedule  # noqa: PLC0415 - Prefect takes two seconds to import
 
     schedule(deployment, first.date(), last.date(), every, dry_run, Console())

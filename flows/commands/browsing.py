@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.options import Profile, Sets, load_config
+from flows.console.options import Profile, Sets, load_config
 
 
 def browse(
@@ -25,6 +25,6 @@ def browse(
 
     Example: kodforge browse --profile demo --port 8765
     """
-    from flows.browse import serve  # noqa: PLC0415 - only this command needs it
+    from flows.console.browse import serve  # noqa: PLC0415 - only this command needs it
 
     serve(load_config(profile, set_), port, reviewer, Console())

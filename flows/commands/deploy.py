@@ -9,8 +9,8 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from flows.console.options import describe
 from flows.deploying.options import IMAGE, DeployOptions, PoolType
-from flows.options import describe
 from tasks.errors import BadInput
 from tasks.settings import Backend
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.options import Profile, Sets, load_config
+from flows.console.options import Profile, Sets, load_config
 
 
 def forecast(
@@ -28,7 +28,7 @@ def forecast(
 
     Example: kodforge forecast --profile full --workers 4 --set shards_in_flight=32
     """
-    from flows.forecast import run_forecast  # noqa: PLC0415 - Prefect takes two seconds to import
+    from flows.console.forecast import run_forecast  # noqa: PLC0415 - Prefect takes two seconds to import
 
     config = load_config(profile, set_)
     measured_run = load_config(profile, [*set_, f"run={measured}"]) if measured else None

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.options import Profile, Sets, load_config
+from flows.console.options import Profile, Sets, load_config
 
 
 def kpis(

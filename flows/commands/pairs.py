@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from flows.options import describe, with_overrides
+from flows.console.options import describe, with_overrides
 from tasks.errors import BadInput
 from tasks.settings import Backend, Layer, Rigour, Sandbox, TierChoice
 
@@ -34,7 +34,7 @@ def verify(
 
     Example: kodforge verify pairs.parquet --out verdicts.parquet --jobs 2 --coverage
     """
-    from flows.console import run_verify  # noqa: PLC0415 - Prefect takes two seconds to import
+    from flows.console.runs import run_verify  # noqa: PLC0415 - Prefect takes two seconds to import
 
     options: dict[str, Any] = {"backend": backend, "wall_s": wall_s, "coverage": coverage}
     options |= {"tier": tier, "layers": tuple(layer or ())}
@@ -71,7 +71,7 @@ def audit(
 
     Example: kodforge audit pairs.parquet --out audit.parquet --report audit.md
     """
-    from flows.console import run_audit  # noqa: PLC0415
+    from flows.console.runs import run_audit  # noqa: PLC0415
     from tasks.auditing.audit import Auditing  # noqa: PLC0415
 
     boxes = {"backend": backend} | ({"slots": jobs} if jobs is not None else {})

@@ -14,7 +14,7 @@ def pause(flow_run: FlowRun) -> None:
 
     Example: kodforge pause "build pilot-2026-11-01"
     """
-    from flows.pausing import pause as suspend  # noqa: PLC0415 - Prefect takes two seconds to import
+    from flows.console.pausing import pause as suspend  # noqa: PLC0415 - Prefect takes two seconds to import
 
     typer.echo(f"{suspend(flow_run)} finishes what is under way. Go on with: kodforge resume {flow_run!r}")
 
@@ -24,6 +24,6 @@ def resume(flow_run: FlowRun) -> None:
 
     Example: kodforge resume "build pilot-2026-11-01"
     """
-    from flows.pausing import resume as go_on  # noqa: PLC0415
+    from flows.console.pausing import resume as go_on  # noqa: PLC0415
 
     typer.echo(f"{go_on(flow_run)} goes on as soon as a worker takes it")

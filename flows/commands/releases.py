@@ -42,7 +42,7 @@ def diff(
 
     Example: kodforge diff kodforge-store/demo/release/1.0.0 kodforge-store/demo/release
     """
-    from flows.releases import show_diff  # noqa: PLC0415
+    from flows.console.releases import show_diff  # noqa: PLC0415
 
     show_diff(earlier, later, as_json, Console())
 
@@ -59,6 +59,6 @@ def push(
 
     Example: kodforge push kodforge-store/demo/release --to org/name --private
     """
-    from flows.releases import push_folder  # noqa: PLC0415
+    from flows.console.releases import push_folder  # noqa: PLC0415
 
     push_folder(release, to, private, token_env, Console())

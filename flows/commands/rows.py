@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.options import Profile, Sets, load_config
+from flows.console.options import Profile, Sets, load_config
 from tasks.settings import EngineKind, TargetStyle
 
 
@@ -33,7 +33,7 @@ def curate(
 
     Example: kodforge curate rows.jsonl --out decisions.parquet --set curation.dedup.jaccard=0.8
     """
-    from flows.console import run_curate  # noqa: PLC0415 - Prefect takes two seconds to import
+    from flows.console.runs import run_curate  # noqa: PLC0415 - Prefect takes two seconds to import
 
     sets = [f"engine.kind={engine}"] if engine else []
     sets += [f"engine.workers={jobs}"] if jobs else []

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.options import Profile, Sets, load_config
+from flows.console.options import Profile, Sets, load_config
 
 
 def run(
@@ -23,11 +23,11 @@ def run(
     Example: kodforge run --profile pilot --set run=first --set verification.attempts=5
     """
     if plan:
-        from flows.plan import show_plan  # noqa: PLC0415
+        from flows.console.plan import show_plan  # noqa: PLC0415
 
         show_plan(load_config(profile, set_), Console())
         return
-    from flows.console import run_build  # noqa: PLC0415 - Prefect takes two seconds to import
+    from flows.console.runs import run_build  # noqa: PLC0415 - Prefect takes two seconds to import
 
     run_build(load_config(profile, set_), Console())
 
@@ -37,7 +37,7 @@ def estimate(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
 
     Example: kodforge estimate --profile pilot --set teachers.author.prices.input=0.5
     """
-    from flows.estimate import show_estimate  # noqa: PLC0415
+    from flows.console.estimate import show_estimate  # noqa: PLC0415
 
     show_estimate(load_config(profile, set_), Console())
 
@@ -47,7 +47,7 @@ def usage(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
 
     Example: kodforge usage --profile demo
     """
-    from flows.console import show_run_usage  # noqa: PLC0415
+    from flows.console.runs import show_run_usage  # noqa: PLC0415
 
     show_run_usage(load_config(profile, set_), Console())
 
@@ -57,7 +57,7 @@ def doctor(profile: Profile = "demo", set_: Sets = []) -> None:  # noqa: B006
 
     Example: kodforge doctor --profile pilot
     """
-    from flows.doctor import examine  # noqa: PLC0415
+    from flows.console.doctor import examine  # noqa: PLC0415
 
     if not examine(load_config(profile, set_), Console()):
         raise typer.Exit(1)
@@ -72,7 +72,7 @@ def inspect(
 
     Example: kodforge inspect Docs_00000003_I --profile demo
     """
-    from flows.inspect_row import show_row  # noqa: PLC0415
+    from flows.console.inspect_row import show_row  # noqa: PLC0415
 
     show_row(load_config(profile, set_), row_id, Console())
 
@@ -86,7 +86,7 @@ def source(
 
     Example: kodforge source --profile demo --set only=[Docs] --out questions.parquet
     """
-    from flows.console import run_source  # noqa: PLC0415
+    from flows.console.runs import run_source  # noqa: PLC0415
 
     run_source(load_config(profile, set_), out, Console())
 
@@ -96,6 +96,6 @@ def sources() -> None:
 
     Example: kodforge sources
     """
-    from flows.catalogue import show_catalogue  # noqa: PLC0415
+    from flows.console.catalogue import show_catalogue  # noqa: PLC0415
 
     show_catalogue(Console())

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from flows.options import with_overrides
+from flows.console.options import with_overrides
 from tasks.settings import Backend
 
 
@@ -33,7 +33,7 @@ def serve_rewards(
 
     Example: kodforge serve-rewards --host 127.0.0.1 --port 8321 --jobs 2 --timeout 5
     """
-    from flows.serve_rewards import serve  # noqa: PLC0415 - only this command needs it
+    from flows.console.serve_rewards import serve  # noqa: PLC0415 - only this command needs it
 
     boxes = {"backend": backend, "wall_s": wall_s} | ({"slots": jobs} if jobs is not None else {})
     serve(with_overrides({"sandbox": boxes, "serving": {"host": host, "port": port}}, set_), key_env, Console())

@@ -12,10 +12,10 @@ from prefect.events.schemas.automations import Automation, EventTrigger
 from prefect.exceptions import ObjectNotFound
 from pydantic import ValidationError
 
+from flows.console.options import describe
 from flows.deploying.automations import RESTARTS, STUCK, WATCHES, ZOMBIES
 from flows.deploying.deployments import directory_of
 from flows.deploying.options import DeployOptions, PoolType
-from flows.options import describe
 from tasks.errors import BadInput
 from tasks.settings import Backend
 

@@ -11,8 +11,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from pydantic import BaseModel, ValidationError
 
+from flows.console.options import describe
 from flows.deploying.options import DeployOptions, PoolType
-from flows.options import describe
 from tasks.errors import BadInput
 from tasks.settings.section import Tree
 from tasks.settings.stages import Hub

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from flows.options import load_config
-from flows.preflight import check_curation
+from flows.console.options import load_config
+from flows.orchestration.preflight import check_curation
 from tasks.artifacts import to_table
 from tasks.curation.decisions import curate, curate_again
 from tasks.curation.dedup.deciding import decide

@@ -17,8 +17,8 @@ PROGRAM = """
 import json, os, signal, sys, time
 from pathlib import Path
 from prefect import flow, task
-from flows.chains import ShardsFailed, run_chains
-from flows.engines import engine_of
+from flows.orchestration.chains import ShardsFailed, run_chains
+from flows.orchestration.engines import engine_of
 from tasks.errors import BadInput
 from tasks.settings import BuildConfig
 

@@ -6,9 +6,9 @@ import errno
 
 import pytest
 
-from flows.advice import Ended, advise, as_line, as_markdown
-from flows.chains import ShardsFailed
-from flows.failures import Failure, failures_of
+from flows.orchestration.advice import Ended, advise, as_line, as_markdown
+from flows.orchestration.chains import ShardsFailed
+from flows.orchestration.failures import Failure, failures_of
 from tasks.errors import (
     BadInput,
     RunBusy,

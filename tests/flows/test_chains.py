@@ -8,7 +8,7 @@ import time
 import pytest
 from prefect import flow, task
 
-from flows.chains import ShardsFailed, run_chains
+from flows.orchestration.chains import ShardsFailed, run_chains
 from tasks.artifacts import Receipt
 from tasks.errors import StoreFull
 

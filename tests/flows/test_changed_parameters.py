@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build_dataset import build_dataset
-from flows.options import load_config
-from flows.plan import plan_run
+from flows.console.options import load_config
+from flows.console.plan import plan_run
 from tasks.settings import BuildConfig
 from tests.processes import UNCHECKED, Teacher, running_teacher, sets
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from flows.options import load_config
+from flows.console.options import load_config
 from tasks.models import AttemptVerdict
 from tasks.run import Run, StageName
 from tasks.teachers.usage import usage_of

@@ -11,10 +11,10 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import parts
-from flows.chains import ShardsFailed
-from flows.options import load_config
-from flows.parts import run_shards
+from flows.console.options import load_config
+from flows.orchestration import parts
+from flows.orchestration.chains import ShardsFailed
+from flows.orchestration.parts import run_shards
 from tasks.errors import TeacherMisconfigured
 
 pytestmark = pytest.mark.usefixtures("prefect_here")

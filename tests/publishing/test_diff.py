@@ -183,7 +183,7 @@ def test_rows_have_equal_hashes_where_their_values_are_equal_and_only_there(rows
 def test_the_command_prints_markdown_or_json(publishing, tmp_path, capsys):
     from rich.console import Console
 
-    from flows.releases import show_diff
+    from flows.console.releases import show_diff
 
     publishing([row("q0")])
     publishing([row("q0"), row("q1")])

@@ -9,8 +9,8 @@ import prefect
 import pytest
 from prefect.runtime import flow_run
 
+from flows.orchestration.task_times import times_of, times_so_far
 from flows.report import FILE, kept_times, report_build
-from flows.task_times import times_of, times_so_far
 from tasks.shards import shard_task
 from tests.kpis.runs import finished
 

@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from flows.estimate import estimate_run
-from flows.inspect_post_training import show_responses, show_retold, show_styles
+from flows.console.estimate import estimate_run
+from flows.console.inspect_post_training import show_responses, show_retold, show_styles
 from tasks.models import ReleaseRow, Style
 from tasks.run import StageName
 from tasks.settings import BuildConfig

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import pytest
 from rich.console import Console
 
-from flows.serve_rewards import serve
+from flows.console.serve_rewards import serve
 from tasks.rewards import BadInput, RewardClient
 from tests.rewards.material import INSTRUCT, RIGHT, until
 

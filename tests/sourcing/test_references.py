@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flows.options import load_config
+from flows.console.options import load_config
 from tasks.execution.environment import REQUIREMENTS
 from tasks.models import Pair, Provenance, Reject, RejectReason, Seed, SeedGroup, Subset, Verdict
 from tasks.run import Run

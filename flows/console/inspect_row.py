@@ -9,8 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from flows.inspect_post_training import show_responses, show_retold, show_styles
-from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
+from flows.console.inspect_post_training import show_responses, show_retold, show_styles
+from flows.console.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
 from tasks.curation.decisions import told_finding, told_hit
 from tasks.errors import BadInput
 from tasks.models import BenchmarkHit, ContentFinding

@@ -22,8 +22,8 @@ from prefect.states import Scheduled
 from pydantic import ValidationError
 from rich.console import Console
 
-from flows.options import describe
-from flows.preflight import check_prefect
+from flows.console.options import describe
+from flows.orchestration.preflight import check_prefect
 from tasks.errors import BadInput
 from tasks.publishing.folder import read_manifest, release_store
 from tasks.settings import BuildConfig

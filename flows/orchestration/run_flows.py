@@ -10,7 +10,7 @@ from typing import TypeVar
 from prefect.logging import get_run_logger
 from prefect.runtime import flow_run
 
-from flows.hooks import BACKFILLED
+from flows.orchestration.hooks import BACKFILLED
 from tasks.lease import one_writer
 from tasks.run import Run
 from tasks.settings import BuildConfig

@@ -15,7 +15,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.flow_runs import resume_flow_run, suspend_flow_run
 
-from flows.preflight import check_prefect
+from flows.orchestration.preflight import check_prefect
 from tasks.errors import BadInput
 
 

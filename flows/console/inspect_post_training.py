@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from flows.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
+from flows.console.telling import rejects_of, rows_of, say, show_call, show_checks, show_code, split_of
 from tasks.models import Style
 from tasks.run import Run, StageName
 from tasks.styles.ids import converted_id

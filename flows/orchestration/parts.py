@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from prefect.context import FlowRunContext
 
-from flows.chains import Chain, ShardsFailed, run_chains, shards_failed
-from flows.hooks import flow
+from flows.orchestration.chains import Chain, ShardsFailed, run_chains, shards_failed
+from flows.orchestration.hooks import flow
 from tasks.settings import BuildConfig
 
 T = TypeVar("T")

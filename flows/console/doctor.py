@@ -8,7 +8,7 @@ from itertools import islice
 
 from rich.console import Console
 
-from flows.preflight import (
+from flows.orchestration.preflight import (
     check_endpoints,
     check_leases,
     check_prefect,

@@ -16,7 +16,7 @@ from rich.table import Table
 from flows.build_dataset import build_dataset
 from flows.curate_rows import check_rows, curate_rows
 from flows.kpis import show_kpis
-from flows.preflight import check_endpoints, check_run, check_sources
+from flows.orchestration.preflight import check_endpoints, check_run, check_sources
 from flows.report import FILE as REPORT
 from flows.source_questions import source_questions
 from tasks.auditing.audit import Auditing, audit_file

@@ -24,8 +24,8 @@ from prefect.context import FlowRunContext
 from prefect.logging.loggers import flow_run_logger
 from prefect.states import Failed
 
-from flows.advice import Ended, advise, as_line, as_markdown
-from flows.failures import failures_of
+from flows.orchestration.advice import Ended, advise, as_line, as_markdown
+from flows.orchestration.failures import failures_of
 from tasks.errors import KodforgeError
 from tasks.metrics import flush_metrics
 from tasks.redaction import cause, redact, redacted

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from rich.console import Console
 
-from flows.options import describe
+from flows.console.options import describe
 from tasks import serving
 from tasks.errors import BadInput
 from tasks.rewards.rewarder import Rewarder

@@ -14,7 +14,7 @@ from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from rich.console import Console
 
-from flows.task_times import TaskTimes, times_of
+from flows.orchestration.task_times import TaskTimes, times_of
 from tasks.errors import BadInput
 from tasks.forecast.measured import measured_rates
 from tasks.forecast.rates import DEFAULT, Rates, read_rates

@@ -9,8 +9,8 @@ import pandas as pd
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.context import FlowRunContext
 
+from flows.orchestration.task_times import FlowTimes, times_so_far
 from flows.report import FILE as REPORT
-from flows.task_times import FlowTimes, times_so_far
 from tasks.publishing.folder import read_manifest, release_store
 from tasks.publishing.summary import (
     CheckSummary,

@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from flows.chains import ShardsFailed
-from flows.failures import Failure
+from flows.orchestration.chains import ShardsFailed
+from flows.orchestration.failures import Failure
 from tasks.errors import (
     AnswersUnavailable,
     BadInput,

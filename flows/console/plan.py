@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows.chains import Chain
+from flows.orchestration.chains import Chain
 from flows.verify_triplets import verify_shard
 from tasks.artifacts import Receipt
 from tasks.planning import Plan, Planned, planning

@@ -12,7 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.settings import PREFECT_API_URL
 
-from flows.clusters import check_cluster
+from flows.orchestration.clusters import check_cluster
 from tasks.curation.contamination.reading import read_benchmarks
 from tasks.curation.diversity.mix import check_mix
 from tasks.curation.report import earlier_diversity

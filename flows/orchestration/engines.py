@@ -15,7 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
-from flows.clusters import Cluster, cluster_at, imported_ray, missing
+from flows.orchestration.clusters import Cluster, cluster_at, imported_ray, missing
 from tasks.run import Run
 from tasks.settings import BuildConfig, Engine, EngineKind
 from tasks.teachers.pending import start_run, stop_run
