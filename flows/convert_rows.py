@@ -7,6 +7,7 @@ from pathlib import Path
 
 import typer
 from prefect.artifacts import create_table_artifact
+from prefect.logging import get_run_logger
 from rich.console import Console
 
 from flows.console.runs import wait_until_recorded
@@ -17,6 +18,7 @@ from flows.orchestration.progress import stage_progress
 from tasks.artifacts import Receipt
 from tasks.curation.stage import benchmark_fingerprint, curate_retold
 from tasks.execution.pool import check_sandbox
+from tasks.lease import one_writer
 from tasks.models import Style
 from tasks.run import Run, StageName, answers_path
 from tasks.settings import BuildConfig, Role, TargetStyle, Teachers
@@ -69,22 +71,23 @@ def convert_rows(rows: Path, out: Path, style: TargetStyle, config: BuildConfig)
     config = _with_converter_alone(config)
     place = {"store": str(work), "run": "convert", "cache": answers_path(config)}
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
-    parts = read_file(run, rows)
-    benchmarks = benchmark_fingerprint(run)
-    with managed(config.teachers) as teachers:
-        run = run.model_copy(update={"teachers": teachers})
+    with one_writer(run.store, run.config.run, config.busy_wait_s, get_run_logger().warning):
+        parts = read_file(run, rows)
+        benchmarks = benchmark_fingerprint(run)
+        with managed(config.teachers) as teachers:
+            run = run.model_copy(update={"teachers": teachers})
 
-        def chain(part: Receipt) -> Chain[Receipt]:
-            conversions = yield stage.convert_rows.submit(run, part, Style(style))
-            retold = yield stage.verify_conversions.submit(run, part, conversions)
-            yield curate_retold.submit(run, retold, benchmarks)
+            def chain(part: Receipt) -> Chain[Receipt]:
+                conversions = yield stage.convert_rows.submit(run, part, Style(style))
+                retold = yield stage.verify_conversions.submit(run, part, conversions)
+                yield curate_retold.submit(run, retold, benchmarks)
 
-        with stage_progress(StageName.CONVERTED, len(parts)) as progress:
-            receipts = run_chains([chain(part) for part in parts], config.shards_in_flight, progress)
-    counts = dict(sorted(write_rows(run, receipts, out).items()))
-    create_table_artifact([{"outcome": name, "rows": count} for name, count in counts.items()], key="conversions")
-    if all(receipt.complete for receipt in receipts):
-        shutil.rmtree(work)
+            with stage_progress(StageName.CONVERTED, len(parts)) as progress:
+                receipts = run_chains([chain(part) for part in parts], config.shards_in_flight, progress)
+        counts = dict(sorted(write_rows(run, receipts, out).items()))
+        create_table_artifact([{"outcome": name, "rows": count} for name, count in counts.items()], key="conversions")
+        if all(receipt.complete for receipt in receipts):
+            shutil.rmtree(work)
     return counts
 
 

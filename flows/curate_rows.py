@@ -14,6 +14,7 @@ from flows.orchestration.preflight import check_curation
 from tasks.curation.files import check_files, check_mix_of_file, read_file, write_decisions
 from tasks.curation.report import compared_with, report_of, write_report
 from tasks.curation.reviewed import tell_reviews
+from tasks.lease import one_writer
 from tasks.run import Run, StageName, answers_path
 from tasks.settings import BuildConfig
 
@@ -50,15 +51,16 @@ def curate_rows(rows: Path, out: Path, config: BuildConfig, report: Path | None 
     curation = config.curation.model_copy(update={"drift": drift})
     place = {"store": str(work), "run": "curate", "cache": answers_path(config), "curation": curation}
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
-    parts = read_file(run, rows)
-    run.finish(StageName.ROWS, parts)
-    tell_reviews(run, get_run_logger().warning, StageName.ROWS)
-    decided = curate_parts(run, StageName.ROWS, parts, {})
-    counts = dict(sorted(write_decisions(run, decided, out).items()))
-    create_table_artifact([{"decision": name, "rows": count} for name, count in counts.items()], key="curation")
-    if report:
-        found = report_of(run.config)
-        assert found is not None
-        write_report(found, report)
-    shutil.rmtree(work)
+    with one_writer(run.store, run.config.run, config.busy_wait_s, get_run_logger().warning):
+        parts = read_file(run, rows)
+        run.finish(StageName.ROWS, parts)
+        tell_reviews(run, get_run_logger().warning, StageName.ROWS)
+        decided = curate_parts(run, StageName.ROWS, parts, {})
+        counts = dict(sorted(write_decisions(run, decided, out).items()))
+        create_table_artifact([{"decision": name, "rows": count} for name, count in counts.items()], key="curation")
+        if report:
+            found = report_of(run.config)
+            assert found is not None
+            write_report(found, report)
+        shutil.rmtree(work)
     return counts

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markdown import Markdown
@@ -37,6 +39,7 @@ from tasks.evaluation.stage import (
 )
 from tasks.execution.pool import check_sandbox
 from tasks.files import check_suffix
+from tasks.lease import WAIT_S, one_writer
 from tasks.models.scores import EvaluationResult
 from tasks.run import answers_path
 from tasks.settings import EvaluationConfig, Teachers
@@ -128,19 +131,20 @@ def evaluate(
     check_evaluation(config, out, report, against, feedback)
     model = config.evaluation.model
     assert model is not None
-    shards = write_items(EvaluationRun(config=config))
-    with managed(Teachers(author=model)) as teachers:
-        run = EvaluationRun(config=config, model=teachers.author)
+    with _alone(config):
+        shards = write_items(EvaluationRun(config=config))
+        with managed(Teachers(author=model)) as teachers:
+            run = EvaluationRun(config=config, model=teachers.author)
 
-        def chain(shard: Receipt) -> Chain[Receipt]:
-            answers = yield answer_items.submit(run, shard)
-            yield judge_answers.submit(run, shard, answers)
+            def chain(shard: Receipt) -> Chain[Receipt]:
+                answers = yield answer_items.submit(run, shard)
+                yield judge_answers.submit(run, shard, answers)
 
-        _run_all(run, shards, chain, (ANSWERS, VERDICTS))
-    result = result_of(config, run.model or model, run.judged(shards), run.left_out(shards))
-    comparison = compare(result, read_result(against), config.seed) if against else None
-    if feedback:
-        write_feedback(feedback, run.judged(shards))
+            _run_all(run, shards, chain, (ANSWERS, VERDICTS))
+        result = result_of(config, run.model or model, run.judged(shards), run.left_out(shards))
+        comparison = compare(result, read_result(against), config.seed) if against else None
+        if feedback:
+            write_feedback(feedback, run.judged(shards))
     _show(result, comparison)
     _write(out, result.model_dump_json(indent=1))
     _write(report, report_of(result, comparison))
@@ -158,18 +162,25 @@ def check_benchmark(config: EvaluationConfig, out: Path | None = None, report: P
     """
     check_benchmark_check(config, out, report)
     run = EvaluationRun(config=config)
-    shards = write_items(run)
+    with _alone(config):
+        shards = write_items(run)
 
-    def chain(shard: Receipt) -> Chain[Receipt]:
-        yield check_items.submit(run, shard)
+        def chain(shard: Receipt) -> Chain[Receipt]:
+            yield check_items.submit(run, shard)
 
-    receipts = _run_all(run, shards, chain, (CHECKS,))
-    checked = [row for one in receipts for row in run.stage(CHECKS).rows(one.name, CheckedItem)]
-    found = check_of(config.evaluation.benchmark, checked, run.left_out(shards))
+        receipts = _run_all(run, shards, chain, (CHECKS,))
+        checked = [row for one in receipts for row in run.stage(CHECKS).rows(one, CheckedItem)]
+        found = check_of(config.evaluation.benchmark, checked, run.left_out(shards))
     create_markdown_artifact(check_report(found), key="benchmark-check")
     _write(out, found.model_dump_json(indent=1))
     _write(report, check_report(found))
     return found
+
+
+def _alone(config: EvaluationConfig) -> AbstractContextManager[None]:
+    """Nobody else writes the folder of the evaluation meanwhile: what is in it is of one config."""
+    run = EvaluationRun(config=config)
+    return one_writer(run.store, run.name, WAIT_S, get_run_logger().warning)
 
 
 def _run_all(

@@ -89,7 +89,7 @@ class Watch:
         stage, rules = self._run.stage(StageName.QUESTIONS), self._run.config.diversity
         if self.saturated:
             return
-        tables = (stage.table(receipt.name, ["question"]) for receipt in receipts)
+        tables = (stage.table(receipt, ["question"]) for receipt in receipts)
         self._new += [str(text) for table in tables for text in table["question"].to_pylist()]
         if len(self._new) < _FEWEST:
             return

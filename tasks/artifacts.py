@@ -9,7 +9,8 @@ A stage is a folder of shards::
 
 The names of the files end in the hash of their content, so that no write changes a file that a receipt vouches for:
 whoever is killed between its files and its receipt, or works on the same shard as another, leaves one whole shard or
-the other.
+the other. What depends on a shard reads the very rows of the receipt that it was given, so that no row is ever judged
+by what another config has put in that place.
 
 A receipt holds the fingerprint of all that the shard depends on (settings, input hashes, schema), so a re-run
 skips what is done and recomputes only what changed.
@@ -33,7 +34,7 @@ from pydantic import BaseModel, Field
 
 from tasks import metrics
 from tasks.arrow import arrow_schema
-from tasks.errors import BadInput
+from tasks.errors import BadInput, Gone, RunBusy
 from tasks.models import NOT_ASKED, SCHEMA_VERSION, Reject
 from tasks.planning import plan_in_the_making
 from tasks.settings import fingerprint
@@ -177,6 +178,9 @@ class Stage:
 
         Args:
             before: the shard as it was done of other inputs.
+
+        Raises:
+            RunBusy: meanwhile somebody has done it of inputs that are not these.
         """
         outcome = work()
         if outcome.rows_in != len(outcome.rows) + len(outcome.rejects):
@@ -187,6 +191,9 @@ class Stage:
         rows = parquet_bytes(to_table(outcome.rows, model))
         rejects = parquet_bytes(to_table(outcome.rejects, Reject))
         receipt = _receipt_of(self.name, shard, key, outcome, rows + rejects)
+        now = self.done(shard)
+        if now and now != before and now.fingerprint != key:
+            raise self._done_by_another(shard)
         # A run that stops before the stage is finished must leave no manifest of other rows, or of fewer.
         self.store.remove(self.run, self.name, "manifest.json")
         self.store.write(rejects, self.run, self.name, "rejects", receipt.file)
@@ -199,12 +206,13 @@ class Stage:
         return receipt
 
     def table(self, shard: str | Receipt, columns: list[str] | None = None) -> pa.Table:
-        """The rows of a finished shard. With its receipt at hand one request less is made.
+        """The rows of a finished shard: those that a receipt vouches for, or of a name those that are there now.
 
         Raises:
             BadInput: there is no such shard.
+            RunBusy: another writer has put other rows in the place of the receipt's.
         """
-        return _table(self.store.read(self.run, self.name, self._file(shard)), columns)
+        return _table(self._read(shard), columns)
 
     def columns(self, shard: str | Receipt) -> list[str]:
         """Names of a shard's columns."""
@@ -216,11 +224,25 @@ class Stage:
 
     def rejected(self, shard: str | Receipt, columns: list[str] | None = None) -> pa.Table:
         """The rejects of a finished shard, as a table."""
-        data = self.store.read(self.run, self.name, "rejects", self._file(shard))
-        return _table(data, columns)
+        return _table(self._read(shard, "rejects"), columns)
 
     def rejects(self, shard: str | Receipt) -> list[Reject]:
         return [Reject.model_validate(row) for row in self.rejected(shard).to_pylist()]
+
+    def _read(self, shard: str | Receipt, *folder: str) -> bytes:
+        try:
+            return self.store.read(self.run, self.name, *folder, self._file(shard))
+        except Gone as error:
+            if isinstance(shard, Receipt) and self.done(shard.name) not in (None, shard):
+                raise self._done_by_another(shard.name) from error
+            raise
+
+    def _done_by_another(self, shard: str) -> RunBusy:
+        return RunBusy(
+            f"shard {shard!r} of stage {str(self.name)!r} of run {self.run!r} in {self.store.url!r} was done again "
+            f"meanwhile, with another config: two writers are at work on it. Nothing of this one's was put in its "
+            f"place. See that one of them has ended, then start the run that is wanted again: it does what is left"
+        )
 
     def _file(self, shard: str | Receipt) -> str:
         receipt = self.done(shard) if isinstance(shard, str) else shard
@@ -229,6 +251,7 @@ class Stage:
                 f"run {self.run!r} has no finished shard {shard!r} of stage {self.name!r} in {self.store.url!r}. Run "
                 f"the stages before it first, or the whole build with `kodforge run`"
             )
+        assert receipt.stage == self.name, f"a receipt of {receipt.stage!r} for rows of {self.name!r}"
         return receipt.file
 
     def shards(self) -> list[str]:

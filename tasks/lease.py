@@ -5,7 +5,8 @@ object store, which knows no locks, the writer renews the file every few seconds
 is of a writer that is gone. Neither needs a Prefect server: two servers over one store exclude each other as well, and
 one that restarts forgets nothing.
 
-Two writers do no harm to a shard, as each commit is whole; they would ask teachers twice.
+Two writers would ask teachers twice. Should they meet all the same, as where tasks of a flow that was killed go on on
+a cluster, each commit is whole, and what was made of other inputs is not put in its place (``tasks.artifacts``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from prefect.runtime import flow_run
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -31,6 +33,8 @@ from tasks.store import Store
 FILE = "writer.json"
 BEAT_S = 10.0
 """Between two renewals."""
+WAIT_S = 600.0
+"""For another writer, where no config says how long."""
 GONE_S = 35.0
 """Without a renewal, after which a writer counts as gone: three were missed."""
 SETTLE_S = 1.0
@@ -181,9 +185,9 @@ class _Queue:
         who = f"run {self._run!r} in {self._store.url!r} is being written by {writer or 'another process'}"
         if passed >= self._wait_s:
             raise RunBusy(
-                f"{who}; waited {passed:.0f} s (busy_wait_s is {self._wait_s:g}). Start this run again when that one "
-                f"is done: it then does what is left. Or cancel that one in the Prefect UI, or give this one another "
-                f"name: --set run=…"
+                f"{who}; waited {passed:.0f} s, as long as it may (`busy_wait_s` of a run). Start this again when that "
+                f"one is done: it then does what is left. Or cancel that one in the Prefect UI, or have this one write "
+                f"elsewhere: --set run=… of a run, another file where it makes one"
             )
         if time.monotonic() >= self._tell_at:
             self._tell(f"{who}: waiting for it, up to {self._wait_s - passed:.0f} s more")
@@ -194,32 +198,42 @@ class _Queue:
 @contextmanager
 def _locked(store: Store, run: str, me: Writer, queue: _Queue, lease: _Lease) -> Iterator[None]:
     path = store.path(run, FILE)
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        file = open(path, "a+b")  # noqa: SIM115 - closed below, which lets go of the lock
-    except OSError:
-        store.check_writable()
-        raise
-    with file:
-        while True:
+    while True:
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            file = open(path, "a+b")  # noqa: SIM115 - closed below, which lets go of the lock
+        except OSError:
+            store.check_writable()
+            raise
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
             except BlockingIOError:
                 queue.again(_read(store, run))
+                continue
             except OSError as error:
                 if error.errno not in _NO_LOCKS:
                     raise
                 with _renewed(store, run, me, queue, lease):
                     yield
                 return
-        file.truncate(0)
-        file.write(me.model_dump_json().encode())
-        file.flush()
-        try:
-            yield
-        finally:
+            if not _is_at(path, file):  # removed with its folder by the one before
+                continue
             file.truncate(0)
+            file.write(me.model_dump_json().encode())
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+            return
+
+
+def _is_at(path: str, file: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _read(store: Store, run: str) -> Writer | None:

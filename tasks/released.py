@@ -42,7 +42,7 @@ class Released:
 
     def _untimed(self, stage: StageName, model: type[Row], timed: set[str]) -> list[str]:
         columns = [name for name in model.model_fields if name not in timed]
-        tables = (self.run.stage(stage).table(receipt.name, columns) for receipt in self.run.receipts(stage))
+        tables = (self.run.stage(stage).table(receipt, columns) for receipt in self.run.receipts(stage))
         return [fingerprint(table.to_pylist()) for table in tables]
 
     def shards(self, part: Receipt) -> list[Receipt]:
@@ -71,7 +71,7 @@ class Released:
             made_of = pc.struct_field(table["lineage"], "converted_from").to_pylist()
         else:
             made_of = values(table, "converted_from")
-        placings = self.run.stage(StageName.PLACINGS).rows(self._placings[part.name].name, Placing)
+        placings = self.run.stage(StageName.PLACINGS).rows(self._placings[part.name], Placing)
         placed = {one.question_id: one for one in placings}
         places = [placed[origin or own] for origin, own in zip(made_of, values(table, "question_id"), strict=True)]
         splits = zip(places, values(table, "split"), strict=True)
@@ -92,7 +92,7 @@ class Released:
     def answers(self, part: Receipt) -> Iterator[tuple[Response, Grade]]:
         """The responses to the rows of a shard with what their tests made of them, a reasoner after the other."""
         for receipt in self._responses[part.name]:
-            responses = self.run.stage(StageName.RESPONSES).rows(receipt.name, Response)
+            responses = self.run.stage(StageName.RESPONSES).rows(receipt, Response)
             yield from zip(responses, self.run.stage(StageName.GRADES).rows(receipt.name, Grade), strict=True)
 
 

@@ -45,16 +45,16 @@ class Rounds(BaseModel):
         return History(
             attempts=_rows(run, StageName.ATTEMPTS, [*self.attempts, *self.mended], Attempt),
             verdicts=_rows(run, StageName.VERDICTS, self.verdicts, AttemptVerdict),
-            unusable=[one for part in self.attempts for one in run.stage(StageName.ATTEMPTS).rejects(part.name)],
+            unusable=[one for part in self.attempts for one in run.stage(StageName.ATTEMPTS).rejects(part)],
             solutions=_rows(run, StageName.SOLUTIONS, self.solutions, Solution),
-            unsolved=[one for part in self.solutions for one in run.stage(StageName.SOLUTIONS).rejects(part.name)],
+            unsolved=[one for part in self.solutions for one in run.stage(StageName.SOLUTIONS).rejects(part)],
             crosschecks=_rows(run, StageName.CROSSCHECKS, self.crosschecks, CrossCheck),
             audits=_rows(run, StageName.AUDITS, self.audits, Audit),
         )
 
 
 def _rows(run: Run, stage: StageName, receipts: Iterable[Receipt], model: type[R]) -> list[R]:
-    return [row for part in receipts for row in run.stage(stage).rows(part.name, model)]
+    return [row for part in receipts for row in run.stage(stage).rows(part, model)]
 
 
 class History(BaseModel):

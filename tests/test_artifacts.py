@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tasks.artifacts import Outcome, Stage, batches
-from tasks.errors import BadInput
+from tasks.errors import BadInput, RunBusy
 from tasks.models import Provenance, Reject, RejectReason, Seed, Subset
 from tasks.store import Store
 
@@ -67,6 +67,26 @@ def test_rows_and_rejects_are_read_back(stage):
     stage.run_shard("part-00000", Seed, [], lambda: Outcome(2, [seed(1)], [reject(2)]))
     assert stage.rows("part-00000", Seed) == [seed(1)]
     assert stage.rejects("part-00000") == [reject(2)]
+
+
+def test_what_another_writer_did_meanwhile_is_not_replaced(stage):
+    def work():
+        stage.run_shard("part-00000", Seed, ["theirs"], lambda: Outcome(1, [seed(2)]))
+        return Outcome(1, [seed(1)])
+
+    with pytest.raises(RunBusy, match="'part-00000' of stage 'questions'"):
+        stage.run_shard("part-00000", Seed, ["mine"], work)
+    assert stage.rows("part-00000", Seed) == [seed(2)]
+    assert stage.run_shard("part-00000", Seed, ["mine"], lambda: Outcome(1, [seed(1)])).rows_out == 1
+
+
+def test_rows_of_a_receipt_are_those_it_vouches_for(stage):
+    mine = stage.run_shard("part-00000", Seed, ["mine"], lambda: Outcome(2, [seed(1)], [reject(3)]))
+    theirs = stage.run_shard("part-00000", Seed, ["theirs"], lambda: Outcome(1, [seed(2)]))
+    assert stage.rows(theirs, Seed) == [seed(2)]
+    for read in (lambda: stage.rows(mine, Seed), lambda: stage.rejects(mine)):
+        with pytest.raises(RunBusy, match="two writers"):
+            read()
 
 
 def test_manifest_accounts_for_all_shards_and_stale_ones_are_removed(stage, tmp_path):

@@ -36,3 +36,26 @@ def copy(
     for place in (source, target):
         check_cache(place)
     Console().print(f"{copy_answers(open_cache(source), open_cache(target)):,} answers in {target}", highlight=False)
+
+
+@app.command()
+def forget(
+    place: Annotated[str, typer.Argument(metavar="ANSWERS", help="A file, or postgresql://user@host/database.")],
+    batch: Annotated[str, typer.Argument(help="Id of a batch that its server has lost.")],
+) -> None:
+    """Forget a batch that was handed in: what it has not answered is handed in, and paid for, again.
+
+    Example: kodforge answers forget kodforge-store/answers.sqlite batch_68a1
+    """
+    from tasks.teachers.cache import check_cache, is_database, open_cache  # noqa: PLC0415
+
+    if not is_database(place) and not Path(place).is_file():
+        raise BadInput(f"there is no file {place!r} with answers. Name one, or a database by its URL")
+    check_cache(place)
+    answers = open_cache(place)
+    open_ones = {one.batch_id or one.tag: one for one in answers.open_batches(None)}
+    if batch not in open_ones:
+        raise BadInput(f"no batch {batch!r} is open in {place!r}; open are: {', '.join(open_ones) or 'none'}")
+    found = open_ones[batch]
+    answers.settle_batch(found.tag, found.keys)
+    Console().print(f"batch {batch} forgotten: {len(found.keys):,} requests are handed in again", highlight=False)

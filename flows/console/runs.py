@@ -178,7 +178,7 @@ def run_source(config: BuildConfig, out: Path, console: Console) -> None:
     total = 0
     with row_writer(out, Question) as write:
         for receipt in run.receipts(StageName.QUESTIONS):
-            rows = run.stage(StageName.QUESTIONS).rows(receipt.name, Question)
+            rows = run.stage(StageName.QUESTIONS).rows(receipt, Question)
             write(list(rows))
             total += len(rows)
     console.print(f"{total} questions in {out}", highlight=False)

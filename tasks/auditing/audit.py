@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from tasks.execution.verify import shareable_sandbox
 from tasks.files import check_suffix, read_rows, row_writer
 from tasks.labeling.quality import regated, rejected_by
 from tasks.labeling.triplets import Judged, Try, judge_tries
+from tasks.lease import WAIT_S, one_writer
 from tasks.models import (
     Attempt,
     AttemptVerdict,
@@ -36,6 +38,8 @@ from tasks.models import (
 )
 from tasks.settings import Gates, Mending, Rigour, Sandbox, Section, Verification
 from tasks.store import Store
+
+_LOG = logging.getLogger(__name__)
 
 PART = 100
 _NOBODY = Call(response_id="", model="", template="", sampling="{}", prompt_tokens=0, completion_tokens=0)
@@ -97,6 +101,7 @@ def audit_file(
     Raises:
         BadInput: the file cannot be used; nothing has run then and nothing is written.
         SandboxUnavailable: the sandbox failed; finished parts are kept.
+        RunBusy: somebody else was still writing the same file after ten minutes.
     """
     check_suffix(out)
     first = next(iter(read_rows(path)), None)
@@ -112,23 +117,30 @@ def audit_file(
     stage = Stage(Store(str(folder)), "audit", "audits")
     receipts, done = [], 0
     rules = settings.verification
-    with SandboxPool(settings.sandbox) as pool:
-        depends_on = [rules.rigour, rules.effort, shareable_sandbox(settings.sandbox), pool.backend.value, pool.image]
-        for number, groups in enumerate(_parts(read_groups(path))):
-            pairs = [pair.model_dump() for group in groups for pair in group.pairs]
-            trials = [[trial.id, trial.solution, trial.test] for group in groups for trial in group.trials]
+    with one_writer(stage.store, stage.run, WAIT_S, _LOG.warning):
+        with SandboxPool(settings.sandbox) as pool:
+            depends_on = [
+                rules.rigour,
+                rules.effort,
+                shareable_sandbox(settings.sandbox),
+                pool.backend.value,
+                pool.image,
+            ]
+            for number, groups in enumerate(_parts(read_groups(path))):
+                pairs = [pair.model_dump() for group in groups for pair in group.pairs]
+                trials = [[trial.id, trial.solution, trial.test] for group in groups for trial in group.trials]
 
-            def work(groups: Sequence[Group] = groups) -> Outcome:
-                return Outcome.of(audit_groups(groups, pool, settings))
+                def work(groups: Sequence[Group] = groups) -> Outcome:
+                    return Outcome.of(audit_groups(groups, pool, settings))
 
-            receipt = stage.run_shard(f"part-{number:05d}", AuditedRow, [*depends_on, pairs, trials], work)
-            receipts.append(receipt)
-            done += receipt.rows_out
-            progress(done)
-    with row_writer(out, AuditedRow) as write:
-        for receipt in receipts:
-            write([regate(row, rules.gates) for row in stage.rows(receipt.name, AuditedRow)])
-    shutil.rmtree(folder)
+                receipt = stage.run_shard(f"part-{number:05d}", AuditedRow, [*depends_on, pairs, trials], work)
+                receipts.append(receipt)
+                done += receipt.rows_out
+                progress(done)
+        with row_writer(out, AuditedRow) as write:
+            for receipt in receipts:
+                write([regate(row, rules.gates) for row in stage.rows(receipt, AuditedRow)])
+        shutil.rmtree(folder)
     return audited_rows(out)
 
 

@@ -139,9 +139,9 @@ def decide_part(
             [
                 decision_of(duplicate, found, quality[0], decided.get(found.id))
                 for duplicate, found, quality in zip(
-                    run.stage(StageName.DUPLICATES).rows(duplicates.name, DuplicateDecision),
-                    run.stage(StageName.EXAMINATIONS).rows(examinations.name, Examination),
-                    values(run.stage(StageName.ROWS).table(part.name, ["quality"]), "quality"),
+                    run.stage(StageName.DUPLICATES).rows(duplicates, DuplicateDecision),
+                    run.stage(StageName.EXAMINATIONS).rows(examinations, Examination),
+                    values(run.stage(StageName.ROWS).table(part, ["quality"]), "quality"),
                     strict=True,
                 )
             ]
@@ -191,7 +191,7 @@ def write_decisions(run: Run, decided: list[Receipt], out: Path) -> Counter[str]
     counts: Counter[str] = Counter()
     with row_writer(out, CurationDecision) as write:
         for receipt in decided:
-            rows = run.stage(StageName(receipt.stage)).rows(receipt.name, CurationDecision)
+            rows = run.stage(StageName(receipt.stage)).rows(receipt, CurationDecision)
             counts.update(row.decision for row in rows)
             write(list(rows))
     return counts

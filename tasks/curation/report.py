@@ -213,7 +213,7 @@ def _kept(
     held: tuple[str, pa.Table] | None = None
     for (part, block, start), last in zip(places, final, strict=True):
         if held is None or held[0] != block.name:
-            held = block.name, run.stage(StageName.SIGNATURES).table(block.name, ["id", "subset", "question", "vector"])
+            held = block.name, run.stage(StageName.SIGNATURES).table(block, ["id", "subset", "question", "vector"])
         rows = held[1].slice(start, part.rows_out)
         stays = pc.is_in(rows["id"], value_set=_final_ids(run, last))
         frame = rows.select(["id", "subset", "question"]).to_pandas().rename(columns={"question": "text"})
@@ -228,16 +228,16 @@ def _kept(
 
 def _final_ids(run: Run, last: Receipt) -> pa.Array[Any]:
     stage = run.stage(StageName(last.stage))
-    if "decision" not in stage.columns(last.name):
-        return stage.table(last.name, ["question_id"])["question_id"].combine_chunks()
-    table = stage.table(last.name, ["id", "decision"])
+    if "decision" not in stage.columns(last):
+        return stage.table(last, ["question_id"])["question_id"].combine_chunks()
+    table = stage.table(last, ["id", "decision"])
     return table.filter(pc.field("decision") != "reject")["id"].combine_chunks()
 
 
 def _styles(run: Run, source: StageName, part: Receipt) -> tuple[list[str], list[str]]:
     if source is not StageName.TRIPLETS:
         return [""] * part.rows_out, [""] * part.rows_out
-    table = run.stage(source).table(part.name, ["style", "gpt_difficulty"])
+    table = run.stage(source).table(part, ["style", "gpt_difficulty"])
     return values(table, "style"), values(table, "gpt_difficulty")
 
 

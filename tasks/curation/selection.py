@@ -45,9 +45,9 @@ def _of_decisions(table: pa.Table) -> pd.DataFrame:
 def _candidates(stage: Stage, source: StageName, curated: Sequence[Receipt]) -> pd.DataFrame:
     """All train rows of a run."""
     if source is StageName.TRIPLETS:
-        frames = [_of_triplets(stage.table(part.name, _OF_RELEASE)) for part in curated]
+        frames = [_of_triplets(stage.table(part, _OF_RELEASE)) for part in curated]
     else:
-        frames = [_of_decisions(stage.table(part.name, _OF_DECISIONS)) for part in curated]
+        frames = [_of_decisions(stage.table(part, _OF_DECISIONS)) for part in curated]
     every = pd.concat(frames, ignore_index=True)
     every["quality"] = every["quality"].rank(method="dense")  # of triplets tuples, the weightiest criterion first
     return every
@@ -84,8 +84,8 @@ def select_rows(
 
         def work(part: Receipt = part) -> Outcome:
             if source is StageName.TRIPLETS:
-                return _without(stage.table(part.name), left_out())
-            decided = stage.rows(part.name, CurationDecision)
+                return _without(stage.table(part), left_out())
+            decided = stage.rows(part, CurationDecision)
             return Outcome.of([_decided(row, left_out().get(row.id)) for row in decided])
 
         depends_on = [mix, run.config.seed, part, *curated, *([sorted(accepted)] if accepted else [])]

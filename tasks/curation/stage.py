@@ -72,7 +72,7 @@ def examine_block(
 
     @cache
     def vectors() -> Vectors | None:
-        signed = run.stage(StageName.SIGNATURES).table(block.name, ["vector"])
+        signed = run.stage(StageName.SIGNATURES).table(block, ["vector"])
         return vectors_of(signed) if rules.by_meaning else None
 
     receipts, start = [], 0
@@ -115,9 +115,9 @@ def curate_shard(
     def work() -> Outcome:
         return Outcome.of(
             curate(
-                run.stage(StageName.TRIPLETS).rows(triplets.name, Triplet),
-                run.stage(StageName.DUPLICATES).rows(duplicates.name, DuplicateDecision),
-                run.stage(StageName.EXAMINATIONS).rows(examinations.name, Examination),
+                run.stage(StageName.TRIPLETS).rows(triplets, Triplet),
+                run.stage(StageName.DUPLICATES).rows(duplicates, DuplicateDecision),
+                run.stage(StageName.EXAMINATIONS).rows(examinations, Examination),
                 refused,
                 excludes,
                 holding(mine),
@@ -154,7 +154,7 @@ def curate_retold(
     mine = decided_among(run, StageName.RETOLD, retold, reviews)
 
     def work() -> Outcome:
-        rows = run.stage(StageName.RETOLD).rows(retold.name, ReleaseRow)
+        rows = run.stage(StageName.RETOLD).rows(retold, ReleaseRow)
         texts = [RowTexts(row.question_id, row.question, row.solution, row.test or _cases(row)) for row in rows]
         embedder = run_embedder(run)
         vectors = embedder.embed([row.question for row in rows]) if embedder and rows else None

@@ -44,8 +44,13 @@ class EvaluationRun(BaseModel):
     def store(self) -> Store:
         return Store.of(self.config)
 
+    @property
+    def name(self) -> str:
+        """Its folder within the store."""
+        return f"{self.config.run}/{self.config.title}"
+
     def stage(self, name: str) -> Stage:
-        return Stage(self.store, f"{self.config.run}/{self.config.title}", name)
+        return Stage(self.store, self.name, name)
 
     def finish(self, name: str, receipts: list[Receipt]) -> None:
         self.stage(name).finish(receipts, fingerprint(self.config.evaluation, self.config.seed))
@@ -53,8 +58,7 @@ class EvaluationRun(BaseModel):
     @property
     def purpose(self) -> Purpose:
         """What calls are booked on."""
-        account = f"{self.config.store}/{self.config.run}/{self.config.title}"
-        return Purpose(run=account, stage="evaluation", budget=self.config.budget)
+        return Purpose(run=f"{self.config.store}/{self.name}", stage="evaluation", budget=self.config.budget)
 
     @property
     def box(self) -> list[object]:
@@ -106,7 +110,7 @@ def answer_items(run: EvaluationRun, items: Receipt) -> Receipt:
     """
     config, model = run.config, run.model
     assert model is not None
-    rows = run.stage(ITEMS).rows(items.name, EvalItem)
+    rows = run.stage(ITEMS).rows(items, EvalItem)
     wanted = [(item, number) for item in rows for number in range(1, config.evaluation.samples + 1)]
     requests = [request(item, number, config.evaluation, model, config.seed) for item, number in wanted]
 
@@ -134,8 +138,8 @@ def judge_answers(run: EvaluationRun, items: Receipt, answers: Receipt) -> Recei
     """
 
     def work() -> Outcome:
-        by_id = {item.id: item for item in run.stage(ITEMS).rows(items.name, EvalItem)}
-        given = run.stage(ANSWERS).rows(answers.name, EvalAnswer)
+        by_id = {item.id: item for item in run.stage(ITEMS).rows(items, EvalItem)}
+        given = run.stage(ANSWERS).rows(answers, EvalAnswer)
         return Outcome.of(judge(given, by_id, shared_pool(run.config.sandbox)))
 
     return run.stage(VERDICTS).run_shard(answers.name, EvalVerdict, [items, answers, *run.box], work)
@@ -150,7 +154,7 @@ def check_items(run: EvaluationRun, items: Receipt) -> Receipt:
     """
 
     def work() -> Outcome:
-        rows = run.stage(ITEMS).rows(items.name, EvalItem)
+        rows = run.stage(ITEMS).rows(items, EvalItem)
         return Outcome.of(check(rows, run.config.evaluation.asking, shared_pool(run.config.sandbox)))
 
     depends_on = [items, run.config.evaluation.asking.value, *run.box]

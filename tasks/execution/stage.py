@@ -32,7 +32,7 @@ def execute_attempts(run: Run, attempts: Receipt) -> Receipt:
     sandbox, effort = run.config.sandbox, run.config.verification.effort
 
     def work() -> Outcome:
-        rows = run.stage(StageName.ATTEMPTS).rows(attempts.name, Attempt)
+        rows = run.stage(StageName.ATTEMPTS).rows(attempts, Attempt)
         verdicts = judge_attempts(rows, shared_pool(sandbox), sandbox.coverage, effort)
         for verdict, number in Counter(one.pair.verdict.value for one in verdicts).items():
             metrics.VERDICTS.add(number, {"verdict": verdict})
@@ -56,7 +56,7 @@ def cross_check(run: Run, questions: Receipt, rounds: Rounds, tests: Sequence[Re
         written = by_question(one for one in history.attempts if not one.mends)
         solved = by_question(history.solutions)
         judged = {one.attempt_id: one for one in history.verdicts}
-        given = by_question(row for part in tests for row in run.stage(StageName.ATTEMPTS).rows(part.name, Attempt))
+        given = by_question(row for part in tests for row in run.stage(StageName.ATTEMPTS).rows(part, Attempt))
         entries = [
             Entry(
                 question_id=row.question_id,
@@ -64,7 +64,7 @@ def cross_check(run: Run, questions: Receipt, rounds: Rounds, tests: Sequence[Re
                 tests=given[row.question_id],
                 verdicts=judged,
             )
-            for row in run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+            for row in run.stage(StageName.QUESTIONS).rows(questions, Question)
             if given[row.question_id]
         ]
         return Outcome.of(matrices(entries, shared_pool(run.config.sandbox)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -12,9 +13,12 @@ from tasks.artifacts import Outcome, Stage, batches
 from tasks.errors import BadInput
 from tasks.execution.pool import Look, SandboxPool
 from tasks.files import check_suffix, read_models, row_writer
+from tasks.lease import WAIT_S, one_writer
 from tasks.models import Pair, PairVerdict, Verdict
 from tasks.settings import Sandbox
 from tasks.store import Store
+
+_LOG = logging.getLogger(__name__)
 
 PART = 500
 COLUMNS = tuple(Pair.model_fields)
@@ -55,6 +59,7 @@ def verify_file(
     Raises:
         BadInput: the file cannot be used; nothing has run then and nothing is written.
         SandboxUnavailable: the sandbox failed; finished parts are kept.
+        RunBusy: somebody else was still writing the same file after ten minutes.
     """
     check_suffix(out)
     if not sum(1 for _ in read_pairs(path)):  # the whole file is checked before anything runs
@@ -64,22 +69,23 @@ def verify_file(
     counts: Counter[Verdict] = Counter()
     receipts = []
     look = Look(coverage=settings.coverage, reruns=reruns)
-    with SandboxPool(settings) as pool:
-        depends_on = [shareable_sandbox(settings), reruns, pool.backend.value, pool.image]
-        for number, batch in enumerate(batches(read_pairs(path), PART)):
-            pairs = [pair.model_dump(mode="json") for pair in batch]
+    with one_writer(stage.store, stage.run, WAIT_S, _LOG.warning):
+        with SandboxPool(settings) as pool:
+            depends_on = [shareable_sandbox(settings), reruns, pool.backend.value, pool.image]
+            for number, batch in enumerate(batches(read_pairs(path), PART)):
+                pairs = [pair.model_dump(mode="json") for pair in batch]
 
-            def judge(batch: list[Pair] = batch) -> Outcome:
-                return Outcome.of(pool.run_all(batch, look))
+                def judge(batch: list[Pair] = batch) -> Outcome:
+                    return Outcome.of(pool.run_all(batch, look))
 
-            receipt = stage.run_shard(f"part-{number:05d}", PairVerdict, [*depends_on, pairs], judge)
-            receipts.append(receipt)
-            counts.update(row.verdict for row in stage.rows(receipt.name, PairVerdict))
-            progress(counts.total())
-    with row_writer(out, PairVerdict) as write:
-        for receipt in receipts:
-            write(list(stage.rows(receipt.name, PairVerdict)))
-    shutil.rmtree(folder)
+                receipt = stage.run_shard(f"part-{number:05d}", PairVerdict, [*depends_on, pairs], judge)
+                receipts.append(receipt)
+                counts.update(row.verdict for row in stage.rows(receipt, PairVerdict))
+                progress(counts.total())
+        with row_writer(out, PairVerdict) as write:
+            for receipt in receipts:
+                write(list(stage.rows(receipt, PairVerdict)))
+        shutil.rmtree(folder)
     return counts
 
 

@@ -82,9 +82,7 @@ def _of_author(run: Run, receipt: Receipt) -> Iterator[Failure]:
     for one in run.receipts(StageName.VERDICTS):
         if one.name.startswith(receipt.name):
             codes = run.stage(StageName.ATTEMPTS).rows(one.name, Attempt)
-            for attempt, verdict in zip(
-                codes, run.stage(StageName.VERDICTS).rows(one.name, AttemptVerdict), strict=True
-            ):
+            for attempt, verdict in zip(codes, run.stage(StageName.VERDICTS).rows(one, AttemptVerdict), strict=True):
                 attempts.setdefault(attempt.question_id, (attempt, verdict))
     for question in run.stage(StageName.QUESTIONS).rows(receipt.name, Question):
         if question.question_id in rejected and (found := attempts.get(question.question_id)):

@@ -60,7 +60,7 @@ def _receipts(run: Run, stage: StageName) -> list[Receipt]:
 
 
 def _tables(run: Run, stage: StageName, columns: list[str]) -> Iterator[pa.Table]:
-    return (run.stage(stage).table(receipt.name, columns) for receipt in _receipts(run, stage))
+    return (run.stage(stage).table(receipt, columns) for receipt in _receipts(run, stage))
 
 
 def _subsets(run: Run, stage: StageName) -> Counter[str]:
@@ -220,7 +220,7 @@ def _responses(run: Run) -> list[Kpi]:
     """How often reasoning models pass. Answers to one row are no independent samples: row and model count once."""
     passed: dict[tuple[str, str], list[bool]] = defaultdict(list)
     for receipt in _receipts(run, StageName.GRADES):
-        table = run.stage(StageName.GRADES).table(receipt.name, ["question_id", "response_id", "passed"])
+        table = run.stage(StageName.GRADES).table(receipt, ["question_id", "response_id", "passed"])
         for row in table.to_pylist():
             reasoner: Any = row["response_id"].split("/")[-2]
             passed[row["question_id"], reasoner].append(row["passed"])

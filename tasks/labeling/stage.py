@@ -42,7 +42,7 @@ def mend_attempts(run: Run, questions: Receipt, rounds: Rounds, way: Mending) ->
 def _mendable(run: Run, questions: Receipt, rounds: Rounds) -> list[Mendable]:
     history = rounds.read(run)
     tries, checks = _tries(history), merged(history.crosschecks)
-    asked = run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+    asked = run.stage(StageName.QUESTIONS).rows(questions, Question)
     found = (mendable(row, tries.get(row.question_id, []), checks.get(row.question_id)) for row in asked)
     return [one for one in found if one]
 
@@ -62,7 +62,7 @@ def label_triplets(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
                 label(
                     row, tries[row.question_id], rules, checks.get(row.question_id), audits, unsolved[row.question_id]
                 )
-                for row in run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+                for row in run.stage(StageName.QUESTIONS).rows(questions, Question)
             ]
         )
 

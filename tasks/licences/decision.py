@@ -19,7 +19,7 @@ def decide(run: Run, triplets: Sequence[Receipt]) -> MixReport:
     """What becomes of each licence of a run's triplets. Made before curation, and what publishing goes by."""
     counts: Counter[str] = Counter()
     for part in triplets:
-        counts.update(values(run.stage(StageName.TRIPLETS).table(part.name, ["licence"]), "licence"))
+        counts.update(values(run.stage(StageName.TRIPLETS).table(part, ["licence"]), "licence"))
     return check_mix(counts, run.config.release.licensing)
 
 
@@ -37,7 +37,7 @@ def check_prompts(run: Run, prompts: Sequence[Receipt]) -> None:
     counts: Counter[str] = Counter()
     examples: dict[str, list[str]] = defaultdict(list)
     for part in prompts:
-        table = run.stage(StageName.PROMPTS).table(part.name, ["question_id", "seeds"])
+        table = run.stage(StageName.PROMPTS).table(part, ["question_id", "seeds"])
         sources = pc.struct_field(pc.list_flatten(table["seeds"]), ["source", "licence"])
         rows = pc.take(table["question_id"], pc.list_parent_indices(table["seeds"].combine_chunks()))
         once = dict.fromkeys(zip(map(str, sources.to_pylist()), map(str, rows.to_pylist()), strict=True))

@@ -169,7 +169,7 @@ def funnel(run: Run) -> list[FunnelRow]:
 
 
 def _frame(run: Run, stage: StageName, receipts: list[Receipt], columns: list[str]) -> pd.DataFrame:
-    tables = [run.stage(stage).table(receipt.name, columns).to_pandas() for receipt in receipts]
+    tables = [run.stage(stage).table(receipt, columns).to_pandas() for receipt in receipts]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
@@ -259,7 +259,7 @@ def _reasoners(released: Released) -> list[ReasonerSummary]:
     sums: dict[tuple[str, str, str], Counter[str]] = {}
     run = released.run
     for receipt in run.receipts(StageName.RESPONSES):
-        table = run.stage(StageName.RESPONSES).table(receipt.name, ["question_id", "style", "reasoner", "call"])
+        table = run.stage(StageName.RESPONSES).table(receipt, ["question_id", "style", "reasoner", "call"])
         answers = table.drop_columns(["call"]).to_pandas()
         answers["model"] = pc.struct_field(table["call"], "model").to_pylist()
         answers["tokens"] = pc.struct_field(table["call"], "completion_tokens").to_pylist()
@@ -281,7 +281,7 @@ def _checks(run: Run, receipts: Sequence[Receipt]) -> list[CheckSummary]:
     values: dict[str, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
     cautions: Counter[str] = Counter()
     for receipt in receipts:
-        column = run.stage(StageName.TRIPLETS).table(receipt.name, ["quality"]).column("quality")
+        column = run.stage(StageName.TRIPLETS).table(receipt, ["quality"]).column("quality")
         measures = pc.list_flatten(column)
         names = pc.struct_field(measures, "check").to_pylist()
         numbers = pc.struct_field(measures, "value").to_numpy().astype(np.float64)

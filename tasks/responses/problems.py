@@ -46,7 +46,7 @@ def read_problems(run: Run, rows: Sequence[Receipt]) -> list[Problem]:
     """The rows of some shards of a run, in order."""
     found = []
     for receipt in rows:
-        table = run.stage(StageName(receipt.stage)).table(receipt.name, _COLUMNS)
+        table = run.stage(StageName(receipt.stage)).table(receipt, _COLUMNS)
         for row in zip(*(values(table, name) for name in _COLUMNS), strict=True):
             question_id, subset, style, question, test, io, lineage = row
             problem = Problem(
@@ -69,5 +69,5 @@ def asked_problems(run: Run, rows: Sequence[Receipt], placing: Receipt) -> list[
     Raises:
         KeyError: a row has no place.
     """
-    placed = {one.question_id: one.split for one in run.stage(StageName.PLACINGS).rows(placing.name, Placing)}
+    placed = {one.question_id: one.split for one in run.stage(StageName.PLACINGS).rows(placing, Placing)}
     return [problem for problem in read_problems(run, rows) if placed[problem.place] is not Split.EVALUATION]

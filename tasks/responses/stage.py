@@ -67,7 +67,7 @@ def grade_responses(run: Run, rows: Sequence[Receipt], responses: Receipt) -> Re
 
     def work() -> Outcome:
         problems = {one.question_id: one for one in read_problems(run, rows)}
-        answered = run.stage(StageName.RESPONSES).rows(responses.name, Response)
+        answered = run.stage(StageName.RESPONSES).rows(responses, Response)
         return Outcome.of(grade(answered, problems, shared_pool(sandbox), Look(reruns=reruns), accept_alias))
 
     depends_on = [*rows, responses, shareable_sandbox(sandbox), resolve_backend(sandbox).value, reruns, accept_alias]

@@ -73,7 +73,7 @@ def place(run: Run, parts: Sequence[Receipt]) -> Placings:
 def _read_triplets(run: Run, every: Sequence[Receipt]) -> tuple[list[str], Seeds]:
     ids, seeds = [], Seeds()
     for part in every:
-        table = run.stage(StageName.TRIPLETS).table(part.name, ["question_id", "lineage.method", "lineage.sources"])
+        table = run.stage(StageName.TRIPLETS).table(part, ["question_id", "lineage.method", "lineage.sources"])
         ids += values(table, "question_id")
         seeds.add(values(table, "method"), values(table, "sources"))
     return ids, seeds
@@ -87,7 +87,7 @@ def _digests(run: Run, rows: int) -> NDArray[np.bytes_]:
     """
     blocks = _receipts(run, StageName.SIGNATURES)
     stage = run.stage(StageName.SIGNATURES)
-    found = [one for block in blocks for one in values(stage.table(block.name, ["exact"]), "exact")]
+    found = [one for block in blocks for one in values(stage.table(block, ["exact"]), "exact")]
     if len(found) != rows:
         raise BadInput(
             f"run {run.config.run!r} has {rows} triplets, and curation signed {len(found)}. Run it again: "
@@ -98,7 +98,7 @@ def _digests(run: Run, rows: int) -> NDArray[np.bytes_]:
 
 def _pairs(run: Run) -> list[Ties]:
     stage = run.stage(StageName.EDGES)
-    tables = (stage.table(part.name, ["left", "right"]) for part in _receipts(run, StageName.EDGES))
+    tables = (stage.table(part, ["left", "right"]) for part in _receipts(run, StageName.EDGES))
     return [(table["left"].to_numpy(), table["right"].to_numpy()) for table in tables]
 
 
@@ -150,7 +150,7 @@ class _Kept:
             in_doubt=np.zeros(count, np.bool_),
         )
         for part in parts:
-            table = run.stage(run.last_stage).table(part.name, ["question_id", "subset", "split", *COLUMNS])
+            table = run.stage(run.last_stage).table(part, ["question_id", "subset", "split", *COLUMNS])
             known = values(run.stage(StageName.TRIPLETS).table(part.name, ["question_id"]), "question_id")
             places = {name: number for number, name in enumerate(known, starts[part.name])}
             numbers = np.array([places[name] for name in values(table, "question_id")], np.int64)

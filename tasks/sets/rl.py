@@ -146,7 +146,7 @@ def rl_rows(released: Released) -> Iterator[Piece]:
     """
     run = released.run
     stage = run.stage(StageName.REFERENCES)
-    passed = {one for part in run.receipts(StageName.REFERENCES) for one in _ids(stage.rows(part.name, Reference))}
+    passed = {one for part in run.receipts(StageName.REFERENCES) for one in _ids(stage.rows(part, Reference))}
     frame = candidates(released, passed)
     choice = choose(frame, run.config.post_training.sets.rl, run.config.seed)
     run.store.write(choice.to_markdown().encode(), run.config.run, REPORT)

@@ -93,11 +93,11 @@ def rerun_references(run: Run, rows: Sequence[Receipt], candidates: Receipt) -> 
     sandbox = run.config.sandbox
 
     def work() -> Outcome:
-        wanted = {row.question_id: row for row in run.stage(StageName.CANDIDATES).rows(candidates.name, Candidate)}
+        wanted = {row.question_id: row for row in run.stage(StageName.CANDIDATES).rows(candidates, Candidate)}
         pairs = [
             Pair(id=row["question_id"], solution=row["solution"], test=row["test"], io=row["io"])
             for part in rows
-            for row in run.stage(StageName(part.stage)).table(part.name, _PAIR).to_pylist()
+            for row in run.stage(StageName(part.stage)).table(part, _PAIR).to_pylist()
             if row["question_id"] in wanted
         ]
         verdicts = shared_pool(sandbox).run_all(pairs) if pairs else []

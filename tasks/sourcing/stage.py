@@ -144,7 +144,7 @@ def write_questions(run: Run, prompts: Receipt, saturated: str = "") -> Receipt:
     Args:
         saturated: why the subset asks no more; empty where it does.
     """
-    groups = run.stage(StageName.PROMPTS).rows(prompts.name, SeedGroup)
+    groups = run.stage(StageName.PROMPTS).rows(prompts, SeedGroup)
     entry = entry_of(groups[0].subset)
     endpoint = run.teachers.of(entry.role)
     further = [call for call, on in ((RATING, entry.filters.rated), (CONTRACT, run.config.questions.repair)) if on]

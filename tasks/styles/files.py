@@ -220,11 +220,11 @@ def write_rows(run: Run, receipts: list[Receipt], out: Path) -> Counter[str]:
     with row_writer(out, ConvertedRow) as write, row_writer(rejects_beside(out), Reject) as write_rejects:
         for receipt in receipts:
             stage = run.stage(StageName(receipt.stage))
-            rejects = stage.rejects(receipt.name)
+            rejects = stage.rejects(receipt)
             write_rejects(list(rejects))
             counts.update(one.reason.value for one in rejects)
             if receipt.stage == StageName.CONVERTED:
-                rows = stage.rows(receipt.name, ReleaseRow)
+                rows = stage.rows(receipt, ReleaseRow)
                 write([_converted(row) for row in rows])
                 counts["converted"] += len(rows)
     return counts

@@ -44,7 +44,7 @@ def verify_conversions(run: Run, part: Receipt, conversions: Receipt) -> Receipt
 
     def work() -> Outcome:
         rows = {row.question_id: row for row in _rows(run, part)}
-        told = run.stage(StageName.CONVERSIONS).rows(conversions.name, Conversion)
+        told = run.stage(StageName.CONVERSIONS).rows(conversions, Conversion)
         return Outcome.of(verify(rows, told, shared_pool(config.sandbox), config))
 
     box = [shareable_sandbox(config.sandbox), resolve_backend(config.sandbox).value]
@@ -54,4 +54,4 @@ def verify_conversions(run: Run, part: Receipt, conversions: Receipt) -> Receipt
 
 
 def _rows(run: Run, part: Receipt) -> list[ReleaseRow]:
-    return run.stage(StageName(part.stage)).rows(part.name, ReleaseRow)
+    return run.stage(StageName(part.stage)).rows(part, ReleaseRow)

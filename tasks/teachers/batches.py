@@ -58,8 +58,8 @@ class _Wish:
             self.answer.set_result(result)
 
 
-class _Gone(Exception):
-    """The server knows a batch or file no longer."""
+class _Unknown(Exception):
+    """The server knows no such batch or file."""
 
 
 @dataclass
@@ -244,7 +244,9 @@ class BatchTransport:
         found: dict[str, Answer | Refused | Exception] = {}
         for name in ("output_file_id", "error_file_id"):
             if state.get(name):
-                found |= {key: result async for key, result in self._results(state[name], wishes) if key not in found}
+                found |= {
+                    key: result async for key, result in self._results(batch, state[name], wishes) if key not in found
+                }
         kept = [wishes[key].keep(result) for key, result in found.items() if isinstance(result, Answer)]
         await asyncio.gather(*kept)
         await asyncio.to_thread(self._answers.settle_batch, batch.tag, wishes)
@@ -269,23 +271,40 @@ class BatchTransport:
     async def _end_of(self, batch: Batch) -> dict[str, Any]:
         """Look at a batch until it has ended."""
         while True:
-            try:
-                state = await self._call("GET", f"/batches/{batch.batch_id}")
-            except _Gone:
-                return {"status": "unknown to the server"}
+            state = await self._known(batch, f"/batches/{batch.batch_id}", self._once)
             if state["status"] in _ENDED:
                 return state
             await asyncio.sleep(self._endpoint.batching.poll_s)
 
+    async def _known(self, batch: Batch, path: str, call: Callable[[str, str], Awaitable[T]]) -> T:
+        """What the server has of a batch that was handed in.
+
+        Raises:
+            TeacherUnavailable: it knows nothing of it, several times: what was paid for is not handed in again without
+                a word from somebody.
+        """
+
+        for number in range(_TRIES):
+            try:
+                return await call("GET", path)
+            except Retry as retry:
+                await self._pause(number, retry, path)
+            except _Unknown as unknown:
+                if number + 1 == _TRIES:
+                    raise TeacherUnavailable(
+                        f"{self._server.route.base_url}{path} is not known there ({unknown}), tried {_TRIES} times. "
+                        f"Does the key belong to another account or project than the one that handed in batch "
+                        f"{batch.batch_id!r}? Set that one. If it is gone for good, have its {len(batch.keys):,} "
+                        f"requests handed in, and paid for, again: kodforge answers forget ANSWERS {batch.batch_id}"
+                    ) from None
+                await self._pause(number, Retry("http 404", str(unknown)), path)
+        raise AssertionError("the last try raises")
+
     async def _results(
-        self, file_id: str, wishes: Mapping[str, _Wish]
+        self, batch: Batch, file_id: str, wishes: Mapping[str, _Wish]
     ) -> AsyncIterator[tuple[str, Answer | Refused | Exception]]:
         """What the lines of a batch's file say on the wishes, in whatever order they stand there."""
-        try:
-            path = f"/files/{file_id}/content"
-            content = await self._persistently(path, lambda: self._request("GET", path))
-        except _Gone:
-            return
+        content = await self._known(batch, f"/files/{file_id}/content", self._request)
         for line in content.split("\n"):  # `splitlines` would split at characters that JSON may hold as they are
             try:
                 found = json.loads(line)
@@ -344,7 +363,7 @@ class BatchTransport:
             refused = check_status(response.status_code, response.headers, text)
         except Misconfigured as problem:
             if problem.status == 404 and path not in ("/files", "/batches"):
-                raise _Gone from None
+                raise _Unknown(text[:200]) from None
             raise self._misconfigured(problem.status) from None
         if refused is not None:
             raise TeacherMisconfigured(

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import httpx
 
-from tasks.errors import StoreFull, TeacherMisconfigured, TeacherStopped, TeacherUnavailable
+from tasks.errors import TeacherMisconfigured, TeacherStopped, TeacherUnavailable
 from tasks.settings import Endpoint, Sampling
 from tasks.teachers.faults import Misconfigured, Retry, check_status
 from tasks.teachers.meter import Tally
@@ -33,6 +33,8 @@ from tasks.teachers.wire import body, read_reply
 FIRST_DELAY_S = 0.5
 MAX_DELAY_S = 60.0
 _IDLE_S = 1.0
+_MAY_PASS = (403, 404)
+"""A firewall's mood, or a server that loads its model again, where it has answered before."""
 _UNKEPT_S = 5.0
 """How long nothing is sent after an answer that found no place on disk: the next one would be lost, too."""
 
@@ -72,7 +74,7 @@ class Dispatcher:
         self._place = role if role.startswith("evaluation.") else f"teachers.{role}"
         self._turn, self._freed = asyncio.Lock(), asyncio.Event()
         self._stopped = False
-        self._unkept: tuple[StoreFull, float] | None = None
+        self._unkept: tuple[Exception, float] | None = None
 
     @classmethod
     async def open(cls, endpoint: Endpoint, role: str) -> Dispatcher:
@@ -131,18 +133,22 @@ class Dispatcher:
         """Try until there is an answer, or no hope of one.
 
         Raises:
-            StoreFull: the disk of the answers is full. What is in flight then is lost, and nothing else is sent.
-            TeacherMisconfigured: the key is refused, or the model is not known.
+            StoreFull, AnswersUnavailable: answers cannot be kept. What is in flight then is lost, and nothing else is
+                sent.
+            TeacherMisconfigured: the key is refused, or the model is not known, at every server.
             TeacherStopped: nothing is sent any more.
             TeacherUnavailable: the endpoint is not well: no request was answered while this one was tried.
         """
         answers_before = sum(server.answers for server in self.servers)
         failed: Server | None = None
-        cause = ""
-        for number in range(self._endpoint.retries + 1):
+        cause, number = "", 0
+        while number <= self._endpoint.retries:
             server = await self._server(request.likely_tokens(), failed)
             try:
                 return await self._try(server, request, key, keep, tally)
+            except TeacherMisconfigured as refusal:
+                if not self._leave_out(server, refusal):
+                    raise
             except Retry as retry:
                 failing(retry.kind)
                 cause, failed = f"{server.route.base_url}: {server.scrub(str(retry))}", server
@@ -151,6 +157,7 @@ class Dispatcher:
                     delay = min(MAX_DELAY_S, FIRST_DELAY_S * 2**number) * random.uniform(0.5, 1)  # noqa: S311
                 if number < self._endpoint.retries and not (self._others_well(server) and retry.after_s is None):
                     await asyncio.sleep(delay)
+                number += 1
         if sum(server.answers for server in self.servers) > answers_before or await self._is_well(request):
             return Refused(
                 why=WhyNot.FAILED,
@@ -177,7 +184,15 @@ class Dispatcher:
         return False
 
     def _others_well(self, server: Server) -> bool:
-        return any(other is not server and not other.ill_s for other in self.servers)
+        return any(other is not server and not other.ill_s and not other.refuses for other in self.servers)
+
+    def _leave_out(self, server: Server, refusal: TeacherMisconfigured) -> bool:
+        """Go on without a server that refuses; False where it was the last."""
+        if not server.refuses:
+            server.refuses = True
+            if not all(other.refuses for other in self.servers):
+                _LOG.warning("%s. The other routes take over its share", refusal)
+        return not all(other.refuses for other in self.servers)
 
     async def _server(self, tokens: int, avoid: Server | None) -> Server:
         """Wait until a server may be asked, and count one more in flight there; first come, first served.
@@ -190,8 +205,9 @@ class Dispatcher:
                 if self._stopped:
                     raise TeacherStopped(STOPPED)
                 if self._unkept and time.monotonic() < self._unkept[1] + _UNKEPT_S:
-                    raise StoreFull(str(self._unkept[0]))
-                well = [server for server in self.servers if not server.ill_s] or self.servers
+                    raise type(self._unkept[0])(*self._unkept[0].args)
+                left = [server for server in self.servers if not server.refuses] or self.servers
+                well = [server for server in left if not server.ill_s] or left
                 free = [server for server in well if server.has_room]
                 waits = {id(server): server.allowance.wait_s(tokens) for server in free}
                 ready = [server for server in free if not waits[id(server)]]
@@ -219,7 +235,14 @@ class Dispatcher:
                 response = await server.post(request.path, body(request, self._endpoint, server.model))
             if response.has_limits:
                 server.allowance.hear(response.headers)
-            if (refused := check_status(response.status, response.headers, response.text)) is not None:
+            try:
+                refused = check_status(response.status, response.headers, response.text)
+            except Misconfigured as problem:
+                if problem.status in _MAY_PASS and server.answers:
+                    what = f"HTTP {problem.status}, although it has answered before"
+                    raise Retry(f"http {problem.status}", what) from None
+                raise
+            if refused is not None:
                 tally.tried(request.path, server.host, sent_at, refused.why.value)
                 return refused
             try:
@@ -233,7 +256,7 @@ class Dispatcher:
             tally.tried(request.path, server.host, sent_at)
             try:
                 await keep(answer)
-            except StoreFull as error:
+            except Exception as error:
                 self._unkept = error, time.monotonic()
                 raise
             return answer

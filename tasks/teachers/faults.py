@@ -20,7 +20,9 @@ _OVERFLOW = re.compile(
     r"exceed\w* .{0,40}(context|n_ctx)|string_above_max_length",
     re.IGNORECASE | re.DOTALL,
 )
-_NO_CREDIT = re.compile(r"insufficient_quota|exceeded your current quota|billing|out of credit", re.IGNORECASE)
+_NO_CREDIT = re.compile(r"insufficient_quota|out of credit", re.IGNORECASE)
+_SOON = re.compile(r"(try|retry)( again)? (in|after)\b", re.IGNORECASE)
+"""Of limits by the minute, whose texts speak of quota and billing as well."""
 _EVIDENCE = 2000
 
 
@@ -58,7 +60,7 @@ def check_status(status: int, headers: Mapping[str, str], text: str) -> Refused 
     """
     if status == 200:
         return None
-    if status == 429 and _NO_CREDIT.search(text):
+    if status == 429 and _NO_CREDIT.search(text) and not (retry_after_s(headers) is not None or _SOON.search(text)):
         raise Misconfigured(402)
     if status in MISCONFIGURED:
         raise Misconfigured(status)

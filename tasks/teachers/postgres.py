@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from tasks.errors import AnswersUnavailable, BadInput
+from tasks.errors import AnswersUnavailable, BadInput, StoreFull
 from tasks.secret_block import secret
 from tasks.settings.place import without_password
 
@@ -95,6 +95,7 @@ class Database:
 
         Raises:
             AnswersUnavailable: the database was not to be had for so long.
+            StoreFull: its disk is full.
         """
         patience_s = _AGAIN_S if patience_s is None else patience_s
         deadline, pause = time.monotonic() + patience_s, 0.05
@@ -102,6 +103,11 @@ class Database:
             try:
                 with self._connection() as connection, connection.transaction():
                     return work(connection)
+            except errors.DiskFull as error:
+                raise StoreFull(
+                    f"the disk of the database of answers {self.place!r} is full: {self._told(error)}. Make space "
+                    f"there, then run the same command again: it goes on where it stopped"
+                ) from None
             except (psycopg.OperationalError, psycopg.InterfaceError, *_PASSING) as error:
                 if time.monotonic() > deadline:
                     raise AnswersUnavailable(

@@ -91,6 +91,7 @@ class Server:
 
     Attributes:
         answers: how many it has given.
+        refuses: it takes no request as things are, for its key or the model; it is not asked again by this process.
         credit: its place in the order of turns.
 
     Args:
@@ -109,6 +110,7 @@ class Server:
         self.host = httpx.URL(route.base_url).host
         self._key = api_key(route)
         self._failures, self._ill_until, self._pause_s = 0, 0.0, _ILL_S
+        self.refuses = False
         self.answers = 0
         self.credit = 0.0
         headers = {"accept-encoding": "gzip, deflate", "content-type": "application/json"}

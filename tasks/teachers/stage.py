@@ -31,7 +31,7 @@ def generate_attempts(run: Run, questions: Receipt, number: int, rounds: Rounds)
         rounds: the shard's earlier ones; they tell which questions are settled.
     """
     author = run.teachers.author
-    pending = _pending(run.stage(StageName.QUESTIONS).rows(questions.name, Question), run, rounds)
+    pending = _pending(run.stage(StageName.QUESTIONS).rows(questions, Question), run, rounds)
     requests = [attempt_request(row, run, number) for row in pending]
 
     def work() -> Outcome:
@@ -111,7 +111,7 @@ def solve_questions(run: Run, questions: Receipt, rounds: Rounds) -> Receipt:
     solver, tries = run.teachers.of(Role.SOLVER), run.config.verification.effort.solver_tries
     history = rounds.read(run)
     passed = {verdict.question_id for verdict in history.verdicts if verdict.pair.verdict is Verdict.PASSED}
-    asked = run.stage(StageName.QUESTIONS).rows(questions.name, Question)
+    asked = run.stage(StageName.QUESTIONS).rows(questions, Question)
     wanted = [(row, number) for row in asked if row.question_id in passed for number in range(1, tries + 1)]
     requests = [solver_request(row, run, number) for row, number in wanted]
 

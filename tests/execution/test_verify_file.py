@@ -14,10 +14,11 @@ import pytest
 from prefect.utilities.callables import parameter_schema
 
 from flows.verify_pairs import verify_pairs
-from tasks.errors import BadInput
+from tasks.errors import BadInput, RunBusy
 from tasks.execution.verify import verify_file, verify_one
 from tasks.models import PairVerdict, Verdict
 from tasks.settings import Sandbox
+from tests.writing import written_by_another
 
 SETTINGS = Sandbox(backend="bubblewrap", slots=2, wall_s=3, memory_mb=256)
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +88,16 @@ def test_bad_row_at_the_end_is_found_before_anything_runs(tmp_path):
 def test_other_endings_are_refused(tmp_path):
     with pytest.raises(BadInput, match=r"ends in '\.csv'"):
         verify_file(write(tmp_path / "pairs.jsonl", ROWS), tmp_path / "out.csv", SETTINGS)
+
+
+def test_a_file_that_somebody_else_is_writing_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.execution.verify.WAIT_S", 0)
+    pairs, out = write(tmp_path / "pairs.jsonl", ROWS), tmp_path / "out.jsonl"
+    with written_by_another(Path(f"{out}.parts"), "verify"), pytest.raises(RunBusy, match="is being written by"):
+        verify_file(pairs, out, SETTINGS)
+    assert not out.exists()
+    assert verify_file(pairs, out, SETTINGS).total() == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl", "pairs.jsonl"]
 
 
 def test_one_pair_on_its_own(tmp_path):

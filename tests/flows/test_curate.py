@@ -14,6 +14,7 @@ from tasks.curation.contamination import read_benchmarks
 from tasks.settings import Benchmark
 from tests.commands import refusal
 from tests.processes import ROOT
+from tests.writing import written_by_another
 
 LIFT = "Simulate a lift that serves requests in the order of floors, and return the floors that it stops at."
 RUN = (
@@ -152,6 +153,14 @@ def test_wrong_settings_are_told_before_any_work(prefect_server, tmp_path, setti
     rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "out.jsonl"
     assert message in refusal(prefect_server, "curate", str(rows), "--out", str(out), "--set", setting)
     assert not (tmp_path / ".out.jsonl.work").exists()
+
+
+def test_a_file_that_somebody_else_is_writing_is_left_alone(prefect_server, tmp_path):
+    rows, out = written(tmp_path / "rows.jsonl", ROWS), tmp_path / "out.jsonl"
+    with written_by_another(tmp_path / ".out.jsonl.work", "curate"):
+        told = refusal(prefect_server, "curate", str(rows), "--out", str(out), "--set", "busy_wait_s=0")
+    assert "is being written by" in told
+    assert not out.exists()
 
 
 MANY = [

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
+from tests.commands import refusal
 from tests.evaluation import benchmarks as rows
 from tests.evaluation.benchmarks import WHOLE, WRONG, written
 from tests.evaluation.model_server import answering
 from tests.processes import sets
+from tests.writing import written_by_another
 
 
 def right(text: str) -> str:
@@ -73,6 +75,15 @@ def test_a_broken_item_is_named_by_the_check_which_then_fails(kodforge, tmp_path
     assert list(check["broken"]) == ["broken"]
     assert check["vacuous"]["weak"]
     assert "Traceback" not in done.stderr
+
+
+def test_two_evaluations_do_not_share_a_folder_at_once(prefect_server, items, tmp_path, monkeypatch):
+    monkeypatch.setattr("flows.evaluate.WAIT_S", 0)
+    with answering(lambda prompt, seed: right(WHOLE)) as model:
+        options = sets(evaluation__model__base_url=model.url, evaluation__model__model="tiny", store=tmp_path / "store")
+        with written_by_another(tmp_path / "store", "evaluation/items.jsonl-tiny"):
+            assert "is being written by" in refusal(prefect_server, "evaluate", str(items), *options)
+            assert model.asked == []
 
 
 def test_public_benchmarks_are_not_fed_back(kodforge, tmp_path):

@@ -32,11 +32,11 @@ class Signed:
 
     def column(self, name: str) -> list[Any]:
         """A column of all rows."""
-        return [value for block in self._blocks for value in values(self._stage.table(block.name, [name]), name)]
+        return [value for block in self._blocks for value in values(self._stage.table(block, [name]), name)]
 
     def table(self, columns: list[str]) -> pa.Table:
         """Some columns of all rows."""
-        return pa.concat_tables([self._stage.table(block.name, columns) for block in self._blocks])
+        return pa.concat_tables([self._stage.table(block, columns) for block in self._blocks])
 
     def parts(self, rows: Positions) -> Iterator[tuple[str, Positions, Positions]]:
         """Each block's name with those of ``rows`` (ascending) that are in it, and their places within it."""

@@ -92,8 +92,8 @@ def place_block(run: Run, signatures: Receipt, centroids: Receipt) -> Receipt:
     """Put the vectors of a block into their cells."""
 
     def work() -> Outcome:
-        table = run.stage(StageName.SIGNATURES).table(signatures.name, ["vector"])
-        means = values(run.stage(StageName.CENTROIDS).table(centroids.name), "vector")
+        table = run.stage(StageName.SIGNATURES).table(signatures, ["vector"])
+        means = values(run.stage(StageName.CENTROIDS).table(centroids), "vector")
         cells = place(vectors_of(table), np.stack([np.frombuffer(mean, np.float32) for mean in means]))
         rows = pa.table([pa.array([row.tobytes() for row in cells], pa.binary())], schema=arrow_schema(Placement))
         return Outcome(rows_in=table.num_rows, rows=rows)
@@ -141,7 +141,7 @@ def find_semantic(
         for (name, mine, within), placed in zip(signed.parts(distinct), placements, strict=True):
             if not len(mine):
                 continue
-            lie = packed(run.stage(StageName.PLACEMENTS).table(placed.name).take(within), "cells")[0]
+            lie = packed(run.stage(StageName.PLACEMENTS).table(placed).take(within), "cells")[0]
             here = lie.view(np.int32).reshape(len(mine), -1)
             chosen = np.flatnonzero((here % groups == group).any(axis=1))
             if len(chosen):
@@ -201,9 +201,9 @@ def cluster_duplicates(
     @cache
     def decisions() -> pa.Table:
         examined = pa.concat_tables(
-            [run.stage(StageName.EXAMINATIONS).table(part.name, ["outcome", "contaminated"]) for part in examinations]
+            [run.stage(StageName.EXAMINATIONS).table(part, ["outcome", "contaminated"]) for part in examinations]
         )
-        found = [run.stage(StageName.EDGES).table(part.name) for part in edges]
+        found = [run.stage(StageName.EDGES).table(part) for part in edges]
         return decide(
             Signed(run, signatures),
             pa.concat_tables([arrow_schema(Edge).empty_table(), *found]),
