@@ -66,7 +66,7 @@ class BatchServer:
         return JSONResponse({"id": name})
 
     async def _content(self, request: Request) -> Response:
-        return Response(self.files[request.path_params["id"]])
+        return self._refused(request) or Response(self.files[request.path_params["id"]])
 
     async def _create(self, request: Request) -> Response:
         wanted = await request.json()

@@ -89,6 +89,8 @@ ODD: dict[str, Callable[[str], bytes]] = {
     "duplicated chunks": lambda text: events(text, "duplicated chunks"),
 }
 """What is an answer all the same."""
+REFUSALS: dict[str, Callable[[str], bytes]] = {"401": lambda _: response(401, b"who are you?")}
+"""What no other try can help."""
 CONNECTION = ("stall", "reset in mid-body", "closed without a word")
 
 
@@ -163,8 +165,8 @@ class Misbehaving:
                 return False
             case "closed without a word":
                 return False
-        if fault in FAULTS:
-            writer.write(FAULTS[fault](text))
+        if fault in FAULTS or fault in REFUSALS:
+            writer.write((FAULTS | REFUSALS)[fault](text))
         else:
             self.answered[prompt] += 1
             writer.write(ODD[fault](text) if fault else good(text))

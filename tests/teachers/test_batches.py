@@ -11,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import app
 from tasks.errors import TeacherMisconfigured, TeacherStopped, TeacherUnavailable
 from tasks.run import Purpose
 from tasks.settings import Endpoint, Prices, Sampling
@@ -203,14 +205,35 @@ def test_a_batch_wanted_in_parts_is_asked_again_only_for_what_it_left(tmp_path):
     assert not answers.open_batches(server.url)
 
 
-def test_a_batch_that_the_server_has_forgotten_is_handed_in_again(tmp_path):
+def test_a_batch_that_the_server_does_not_know_is_handed_in_again_only_when_somebody_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(batches_module, "_DELAY_S", 0.01)
+    file = str(tmp_path / "answers.sqlite")
     with batch_server() as server:
-        answers = open_cache(str(tmp_path / "answers.sqlite"))
+        answers = open_cache(file)
         client = connect(server.url, tmp_path)
         answers.put_batch(Batch("tag", server.url, "batch-unknown", (ask("a").key(client.endpoint),)))
+        with pytest.raises(TeacherUnavailable, match=r"another account.*forget ANSWERS batch-unknown"):
+            client.ask_all([ask("a")])
+        assert not server.handed_in
+
+        wrong = CliRunner().invoke(app, ["answers", "forget", file, "batch-7"])
+        assert "open are: batch-unknown" in str(wrong.exception)
+        assert CliRunner().invoke(app, ["answers", "forget", file, "batch-unknown"]).exit_code == 0
         assert client.ask_all([ask("a")])[0].text == "echo a"
         client.close()
         assert not answers.open_batches(server.url)
+
+
+@pytest.mark.parametrize("path", ["/v1/batches/batch-0", "/v1/files/file-1/content"])
+def test_a_404_that_passes_buys_nothing_twice(tmp_path, monkeypatch, path):
+    monkeypatch.setattr(batches_module, "_DELAY_S", 0.01)
+    with batch_server() as server:
+        client = connect(server.url, tmp_path)
+        server.refuse = {path: [404, 404]}
+        assert client.ask_all([ask("a")])[0].text == "echo a"
+        client.close()
+        assert server.refuse == {path: []}
+    assert server.handed_in["a"] == 1
 
 
 def test_an_outage_while_a_batch_is_followed_buys_nothing_twice(tmp_path, monkeypatch):

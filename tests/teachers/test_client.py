@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import BadInput, TeacherMisconfigured, TeacherUnavailable
+from tasks.errors import AnswersUnavailable, BadInput, TeacherMisconfigured, TeacherUnavailable
 from tasks.run import Purpose
 from tasks.settings import Endpoint, Sampling
+from tasks.teachers import dispatcher as dispatcher_module
 from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
 from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, WhyNot
@@ -269,6 +270,50 @@ def test_an_account_without_credit_stops_the_run_at_once(start, connect):
     with pytest.raises(TeacherMisconfigured, match="no credit left"):
         connect(server.url).ask_all([ask("a")])
     assert server.visits["a"] == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        (
+            {},
+            "Rate limit reached for gpt-4 in organization org-1 on requests per min. Limit: 3 / min. Please try again "
+            "in 20s. You can increase your rate limit by adding a payment method to your account at "
+            "https://platform.openai.com/account/billing",
+        ),
+        ({"retry-after": "0"}, "You exceeded your current quota, please check your plan and billing details."),
+        ({}, "insufficient_quota: Please retry in 2.5s."),
+    ],
+)
+def test_a_limit_by_the_minute_is_waited_for_though_it_speaks_of_billing(start, connect, monkeypatch, headers, text):
+    monkeypatch.setattr(dispatcher_module, "FIRST_DELAY_S", 0.01)
+    body = json.dumps({"error": {"message": text}}).encode()
+    server = start(lambda prompt, visit: good(prompt, visit) if visit else (429, headers, body))
+    assert isinstance(connect(server.url).ask_all([ask("a")])[0], Answer)
+    assert server.visits["a"] == 2
+
+
+def test_a_firewall_or_a_model_that_is_loaded_again_does_not_stop_a_run(start, connect, monkeypatch):
+    monkeypatch.setattr(dispatcher_module, "FIRST_DELAY_S", 0.01)
+    plan = {("b", 0): 403, ("c", 0): 404}
+    server = start(
+        lambda prompt, visit: (plan[prompt, visit], {}, b"") if (prompt, visit) in plan else good(prompt, visit)
+    )
+    client = connect(server.url)
+    assert all(isinstance(client.ask_all([ask(text)])[0], Answer) for text in "abc")
+
+
+def test_answers_that_cannot_be_kept_are_no_more_than_were_in_flight(start, connect, monkeypatch):
+    server = start(good)
+    client = connect(server.url, max_in_flight=4)
+
+    def full(*_: object) -> None:
+        raise AnswersUnavailable("the database is away")
+
+    monkeypatch.setattr(client.answers, "record", full)
+    with pytest.raises(AnswersUnavailable, match="is away"):
+        client.ask_all([ask(f"{n}") for n in range(100)])
+    assert server.visits.total() <= 4
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import TeacherUnavailable
+from tasks.errors import TeacherMisconfigured, TeacherUnavailable
 from tasks.settings import Endpoint, Sampling
 from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
@@ -55,6 +55,21 @@ def test_where_one_server_fails_the_others_do_all(tmp_path, fault):
     assert set(well.answered.values()) == {1}
     assert bad.visits.total() < 100  # it is left alone after a few
     assert time.monotonic() - began < 20
+
+
+def test_a_server_that_refuses_its_key_is_left_out_with_a_warning(tmp_path, caplog):
+    with misbehaving(lambda p, v: "401") as bad, misbehaving(lambda p, v: "") as well:
+        client = connect(bad.url, {"base_url": well.url}, folder=tmp_path, weight=9)
+        results = client.ask_all([ask(n) for n in range(100)])
+        assert all(isinstance(result, Answer) for result in results)
+        client.close()
+        told = [record.message for record in caplog.records if "take over its share" in record.message]
+        assert len(told) == 1
+        assert f"the endpoint {bad.url} answers 401" in told[0]
+        alone = connect(bad.url, {"base_url": bad.url}, folder=tmp_path)
+        with pytest.raises(TeacherMisconfigured, match="answers 401"):
+            alone.ask_all([ask(n) for n in range(200, 210)])
+        alone.close()
 
 
 def test_a_server_that_is_not_there_costs_little(tmp_path):
