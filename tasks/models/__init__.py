@@ -52,6 +52,7 @@ from tasks.models.verification import (
 from tasks.models.vocabulary import (
     NOT_ASKED,
     SCHEMA_VERSION,
+    UNPROVEN,
     Asking,
     Difficulty,
     PeerKind,
@@ -69,6 +70,7 @@ __all__ = [
     "GRAVITY",
     "NOT_ASKED",
     "SCHEMA_VERSION",
+    "UNPROVEN",
     "Asking",
     "Attempt",
     "AttemptVerdict",

@@ -87,9 +87,9 @@ class RejectReason(StrEnum):
     KILLED = "killed"
     TAMPERED = "tampered"
     FLAKY = "flaky"
+    # attempts passed, and none of them proved enough; the reason is that of the best one
     VACUOUS_TESTS = "vacuous_tests"
     LOW_COVERAGE = "low_coverage"
-    # attempts passed, and none of them proved enough; the reason is that of the best one
     WEAK_TESTS = "weak_tests"
     FEW_TESTS = "few_tests"
     FEW_ASSERTS = "few_asserts"
@@ -121,6 +121,23 @@ class RejectReason(StrEnum):
 
 NOT_ASKED = frozenset({RejectReason.TEACHER_FAILED, RejectReason.BUDGET_EXHAUSTED})
 """No answer of a teacher stands behind these: a later run asks again."""
+UNPROVEN = frozenset(
+    {
+        RejectReason.VACUOUS_TESTS,
+        RejectReason.LOW_COVERAGE,
+        RejectReason.WEAK_TESTS,
+        RejectReason.FEW_TESTS,
+        RejectReason.FEW_ASSERTS,
+        RejectReason.DUPLICATE_TESTS,
+        RejectReason.TRIVIAL_ASSERTS,
+        RejectReason.COPIED_SOLUTION,
+        RejectReason.WRONG_TESTS,
+        RejectReason.COLLUSION,
+        RejectReason.CONTRADICTS_REFERENCE,
+        RejectReason.UNSTATED_NAME,
+    }
+)
+"""Questions that an attempt passed the tests of, none of which proved enough."""
 
 
 class Difficulty(StrEnum):

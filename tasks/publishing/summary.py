@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from tasks.arrow import values
 from tasks.artifacts import Receipt
 from tasks.intervals import kappa
-from tasks.models import Difficulty, Split
+from tasks.models import NOT_ASKED, UNPROVEN, Difficulty, Split
 from tasks.released import Released
 from tasks.run import Run, StageName
 
@@ -39,7 +39,8 @@ FUNNEL = (
     StageName.CANDIDATES,
     StageName.REFERENCES,
 )
-FAIL = "fail"
+FAIL, NOT_PROVEN = "fail", "unproven"
+"""Questions that are not labelled: no attempt passed, or none that did proved enough."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class Summary:
     """What came of a run.
 
     Attributes:
-        difficulty: before curation, a row per subset and the columns easy, medium, hard, fail.
+        difficulty: before curation, a row per subset and the columns easy, medium, hard, unproven, fail.
         splits, licences: released rows, all styles together.
         subsets: released rows, a row per subset and a column per split.
         agreement: None where no solver was asked.
@@ -168,30 +169,39 @@ def funnel(run: Run) -> list[FunnelRow]:
     return rows
 
 
+_WHY = ["subset", "reason"]
+
+
 def _frame(run: Run, stage: StageName, receipts: list[Receipt], columns: list[str]) -> pd.DataFrame:
     tables = [run.stage(stage).table(receipt, columns).to_pandas() for receipt in receipts]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def _rejected_subsets(run: Run, stage: StageName, receipts: list[Receipt]) -> list[str]:
-    found: list[str] = []
-    for receipt in receipts:
-        found += [str(row["subset"]) for row in run.stage(stage).rejected(receipt, ["subset"]).to_pylist()]
-    return found
+def _unlabelled(run: Run, receipts: list[Receipt]) -> pd.DataFrame:
+    """The questions without a label: nothing is said of those whose teacher was not to be had."""
+    rows = [row for one in receipts for row in run.stage(StageName.TRIPLETS).rejected(one, _WHY).to_pylist()]
+    return pd.DataFrame(
+        [
+            (row["subset"], NOT_PROVEN if row["reason"] in UNPROVEN else FAIL)
+            for row in rows
+            if row["reason"] not in NOT_ASKED
+        ],
+        columns=["subset", "gpt_difficulty"],
+    )
 
 
 def difficulty_by_subset(run: Run) -> pd.DataFrame:
-    """How many questions of each subset are easy, medium, hard, or failed.
+    """How many questions of each subset are easy, medium, hard, unproven (attempts passed, and proved too little), or
+    failed (none passed).
 
     Raises:
         BadInput: verification has not finished.
     """
     receipts = run.receipts(StageName.TRIPLETS)
     labelled = _frame(run, StageName.TRIPLETS, receipts, ["subset", "gpt_difficulty"])
-    failed = pd.DataFrame({"subset": _rejected_subsets(run, StageName.TRIPLETS, receipts), "gpt_difficulty": FAIL})
-    every = pd.concat([labelled, failed], ignore_index=True)
+    every = pd.concat([labelled, _unlabelled(run, receipts)], ignore_index=True)
     return pd.crosstab(every["subset"], every["gpt_difficulty"]).reindex(
-        columns=[*(level.value for level in Difficulty), FAIL], fill_value=0
+        columns=[*(level.value for level in Difficulty), NOT_PROVEN, FAIL], fill_value=0
     )
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import altair as alt
 
 from tasks.kpis.figures import RunKpis
-from tasks.kpis.report import MEANINGS
+from tasks.kpis.report import MEANINGS, told
 from tasks.models import Difficulty
-from tasks.publishing.summary import FAIL, FunnelRow
-from tasks.reporting.figures import DifficultyShare, Distribution, PassRate, TaskTime
+from tasks.publishing.summary import FAIL, NOT_PROVEN, FunnelRow
+from tasks.reporting.figures import Bin, DifficultyShare, Distribution, PassRate, TaskTime
 from tasks.reporting.questions_map import QuestionsMap
 from tasks.settings.kpis import KpiName
 from tasks.teachers.usage import Usage
@@ -26,9 +26,10 @@ OF_DIFFICULTY = {
     Difficulty.EASY.value: "#4a93d9",
     Difficulty.MEDIUM.value: "#2f66b0",
     Difficulty.HARD.value: "#dd6a1f",
+    NOT_PROVEN: "#8a5cc4",
     FAIL: "#707070",
 }
-"""Told apart by those who see no red or no green: two blues of unlike brightness, orange, grey."""
+"""Told apart by those who see no red or no green: two blues of unlike brightness, orange, violet, grey."""
 KEPT, LEFT = "#2a6fb5", "#dd6a1f"
 _BAR = 20
 """Pixels of a bar and the gap below it."""
@@ -95,8 +96,8 @@ def funnel_chart(rows: Sequence[FunnelRow]) -> Chart:
     )
     out = {row.stage: row.rows_out for row in rows}
     asked, verified, kept = (f"{out.get(stage, 0):,}" for stage in ("questions", "triplets", "curated"))
-    told = f"{asked} questions, {verified} verified, {kept} kept by curation."
-    return _chart("funnel", "Rows by stage", told, drawn, _height(len(rows)))
+    story = f"{asked} questions, {verified} verified, {kept} kept by curation."
+    return _chart("funnel", "Rows by stage", story, drawn, _height(len(rows)))
 
 
 def reasons_chart(rows: Sequence[FunnelRow]) -> Chart:
@@ -107,7 +108,8 @@ def reasons_chart(rows: Sequence[FunnelRow]) -> Chart:
         for reason, count in row.reasons.items()
     ]
     drawn = _bars(data, "what", LEFT, ["stage:N", "reason:N", "rows:Q"])
-    return _chart("reasons", "Rejects by reason", f"{len(data)} reasons.", drawn, _height(len(data)))
+    story = _most({f"{row.stage}: {why}": count for row in rows for why, count in row.reasons.items()}, "rejects")
+    return _chart("reasons", "Rejects by reason", story, drawn, _height(len(data)))
 
 
 def _bars(data: Sequence[dict[str, Any]], label: str, colour: str, tooltip: Sequence[str]) -> Any:
@@ -148,7 +150,7 @@ def passes_chart(rates: Sequence[PassRate]) -> Chart:
             "subset:N", sort=subsets, scale=alt.Scale(domain=subsets, range=_cycled(dashes, subsets))
         ),
     )
-    told = [
+    tooltip = [
         alt.Tooltip("subset:N"),
         alt.Tooltip("k:Q"),
         alt.Tooltip("value:Q", format=".1%", title="pass@k"),
@@ -156,7 +158,7 @@ def passes_chart(rates: Sequence[PassRate]) -> Chart:
         alt.Tooltip("high:Q", format=".1%"),
         alt.Tooltip("questions:Q"),
     ]
-    points = base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=told)
+    points = base.mark_point(filled=True, size=50, opacity=1).encode(y=y, tooltip=tooltip)
     last = next(rate for rate in reversed(rates) if rate.subset == subsets[0])
     told_of = f"pass@{last.k} of {subsets[0]} is {last.value:.0%}."
     return _chart("passes", "pass@k by subset", told_of, band + lines + points, 280)
@@ -190,8 +192,8 @@ def difficulty_chart(shares: Sequence[DifficultyShare]) -> Chart:
             tooltip=["subset:N", "whose:N", "difficulty:N", alt.Tooltip("share:Q", format=".1%"), "questions:Q"],
         )
     )
-    told = "Of KodCode's subsets its own shares stand below those of this run."
-    return _chart("difficulty", "Difficulty by subset", told, drawn, _height(len(bars)))
+    story = "Of KodCode's subsets its own shares stand below those of this run."
+    return _chart("difficulty", "Difficulty by subset", story, drawn, _height(len(bars)))
 
 
 def verdicts_chart(rows: Sequence[dict[str, Any]]) -> Chart:
@@ -212,12 +214,21 @@ def verdicts_chart(rows: Sequence[dict[str, Any]]) -> Chart:
             tooltip=["subset:N", "verdict:N", "attempts:Q"],
         )
     )
-    return _chart("verdicts", "Verdicts by subset", f"{len(verdicts)} verdicts.", drawn, _height(len(subsets)))
+    sums = {verdict: sum(row["attempts"] for row in rows if row["verdict"] == verdict) for verdict in verdicts}
+    return _chart("verdicts", "Verdicts by subset", _most(sums, "attempts"), drawn, _height(len(subsets)))
+
+
+def _most(sums: Mapping[str, float], of: str) -> str:
+    """What a chart of parts shows, for who does not see it: the largest ones with their shares."""
+    every = sum(sums.values())
+    largest = sorted(sums.items(), key=lambda one: -one[1])[:3]
+    shares = ", ".join(f"{name} {value / every:.0%}" for name, value in largest if value)
+    return f"Of {every:,.0f} {of}: {shares}." if every else ""
 
 
 def distribution_chart(one: Distribution, is_share: bool) -> Chart:
     """How many questions have which value."""
-    data = [asdict(part) for part in one.bins]
+    data = [{**asdict(part), "value": _bounds(part, is_share)} for part in one.bins]
     axis = alt.Axis(format="%", tickCount=5) if is_share else alt.Axis(tickMinStep=1, format="d")
     high = 1 if is_share else len(one.bins)
     drawn = (
@@ -228,11 +239,24 @@ def distribution_chart(one: Distribution, is_share: bool) -> Chart:
             x=alt.X("low:Q", bin="binned", title=None, axis=axis, scale=alt.Scale(domain=[0, high])),
             x2="high:Q",
             y=alt.Y("rows:Q", title="questions", axis=_counts(min(4, max(part["rows"] for part in data)))),
-            tooltip=["low:Q", "high:Q", "rows:Q"],
+            tooltip=[alt.Tooltip("value:N", title="value"), alt.Tooltip("rows:Q", title="questions")],
         )
     )
-    told = "" if one.median is None else f"Median {one.median:.0%}." if is_share else f"Median {one.median:g}."
-    return _chart(f"distribution-{one.name}", one.title, told, drawn, 140)
+    words = "" if one.median is None else f"Median {one.median:.0%}." if is_share else f"Median {one.median:g}."
+    if not is_share and _is_open(one.bins[-1]):
+        words += f" The last bar stands for {_bounds(one.bins[-1], is_share)}."
+    return _chart(f"distribution-{one.name}", one.title, words, drawn, 140)
+
+
+def _bounds(part: Bin, is_share: bool) -> str:
+    if is_share:
+        return f"{part.low:.0%} to {part.high:.0%}"
+    return f"{part.low:g} and more" if _is_open(part) else f"{part.low:g}"
+
+
+def _is_open(part: Bin) -> bool:
+    """Whether a bin of numbers holds more than one of them."""
+    return part.high > part.low + 1
 
 
 def tokens_chart(rows: Sequence[Usage]) -> Chart:
@@ -260,9 +284,9 @@ def times_chart(tasks: Sequence[TaskTime]) -> Chart:
     """Seconds by task and what they were spent on."""
     names = {"teacher": "teachers", "sandbox": "sandbox", "own": "own work"}
     data = [
-        {"task": one.task, "spent": told, "seconds": round(getattr(one, name), 1)}
+        {"task": one.task, "spent": kind, "seconds": round(getattr(one, name), 1)}
         for one in tasks
-        for name, told in names.items()
+        for name, kind in names.items()
     ]
     kinds = list(names.values())
     drawn = (
@@ -275,7 +299,10 @@ def times_chart(tasks: Sequence[TaskTime]) -> Chart:
             tooltip=["task:N", "spent:N", "seconds:Q"],
         )
     )
-    return _chart("times", "Time by task", f"{len(tasks)} tasks.", drawn, _height(len(tasks)))
+    sums: dict[str, float] = {}
+    for row in data:
+        sums[row["task"]] = sums.get(row["task"], 0) + row["seconds"]
+    return _chart("times", "Time by task", _most(sums, "seconds"), drawn, _height(len(tasks)))
 
 
 def counts_chart(name: str, title: str, label: str, counts: Sequence[tuple[str, int]], description: str = "") -> Chart:
@@ -343,5 +370,6 @@ def trend_chart(name: KpiName, runs: Sequence[RunKpis]) -> Chart | None:
         y=y, tooltip=["run:N", alt.Tooltip("value:Q", format=".1%" if format_ == "%" else ",.4~f")]
     )
     drawn = rules + line if any(row["low"] is not None for row in data) else line
-    drawn = line if data[0]["low"] is None else rules + line
-    return _chart(f"trend-{name.value}", meaning.title, f"{len(data)} runs.", drawn, 140)
+    known = [figure.value for _, figure in figures if figure.value is not None]
+    story = f"{len(data)} runs, from {told(known[0], meaning.unit)} to {told(known[-1], meaning.unit)}."
+    return _chart(f"trend-{name.value}", meaning.title, story, drawn, 140)

@@ -22,7 +22,7 @@ from tasks.artifacts import Receipt
 from tasks.curation.report import CurationReport, report_of
 from tasks.evaluation.estimator import estimate
 from tasks.forecast.rates import read_rates
-from tasks.intervals import pass_at_k
+from tasks.intervals import pass_at_k, wilson
 from tasks.kpis.figures import RunKpis
 from tasks.models import NOT_ASKED, Verdict
 from tasks.publishing.summary import Summary, summarise, verdicts_by_subset
@@ -257,12 +257,17 @@ def pass_rates(counts: Mapping[str, Counter[tuple[int, int]]]) -> list[PassRate]
 def _rate(counts: Counter[tuple[int, int]], k: int) -> tuple[float, float, float]:
     """The mean of pass@k over questions, and its interval."""
     total = counts.total()
+    if total == 1:
+        ((pair, _),) = counts.items()
+        return pass_at_k(*pair, k), 0.0, 1.0  # one question says nothing of others
     if total <= _RESAMPLED:
         found = estimate([pair for pair, count in sorted(counts.items()) for _ in range(count)], k)
         assert found is not None
         return found.value, found.low, found.high
     scored = [(pass_at_k(*pair, k), count) for pair, count in sorted(counts.items())]
     mean = sum(score * count for score, count in scored) / total
+    if all(score in (0, 1) for score, _ in scored):  # at the bounds the normal distribution knows no doubt
+        return mean, *wilson(sum(count for score, count in scored if score), total)
     spread = sum(count * (score - mean) ** 2 for score, count in scored) / (total - 1)
     half = _Z * sqrt(spread / total)
     return mean, max(0.0, mean - half), min(1.0, mean + half)

@@ -23,6 +23,8 @@ from tasks.reporting.samples import Samples
 from tasks.reporting.section import Cell, Section
 from tasks.reporting.sections import headline, sections_of
 
+_LARGE = 1000
+"""Numbers from here on are told with one decimal, others by their first six digits."""
 _DARK, _LIGHT = "#16181d", "#ffffff"
 PAPERS = (_LIGHT, _DARK)
 """What charts are drawn on, in the light and in the dark scheme."""
@@ -97,7 +99,9 @@ def cell(value: Cell) -> str:
         return ""
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:,g}" if isinstance(value, float) else value
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= _LARGE else f"{value:,g}"
+    return value
 
 
 def is_number(rows: Sequence[Sequence[Cell]], column: int) -> bool:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tasks.kpis.report import HOW_IT_IS_TOLD, MEANINGS, move_rows, told, value_rows
 from tasks.models import Verdict
-from tasks.publishing.summary import FAIL
-from tasks.reporting import charts, of_curation
+from tasks.publishing.summary import FAIL, NOT_PROVEN
+from tasks.reporting import charts, of_curation, of_release
 from tasks.reporting.figures import ALL, Figures
 from tasks.reporting.questions_map import QuestionsMap
 from tasks.reporting.samples import Samples
-from tasks.reporting.section import SampleGroup, Section, Table
+from tasks.reporting.section import Cell, SampleGroup, Section, Table
 from tasks.settings.kpis import KpiName
-from tasks.teachers.usage import dollars
+from tasks.teachers.usage import RunUsage, Usage, dollars
 
 NO_TIMES = (
     "Not known: Prefect's server was away when the build ended. A build asks it at its end, and keeps the answer in "
@@ -23,6 +23,7 @@ def sections_of(figures: Figures, found: QuestionsMap, samples: Samples) -> list
     """All of them, in the order of the page."""
     return [
         _funnel(figures),
+        of_release.released(figures),
         _passes(figures),
         _difficulty(figures),
         _verdicts(figures),
@@ -102,7 +103,9 @@ def _difficulty(figures: Figures) -> Section:
         "difficulty",
         "Difficulty by subset",
         "The label goes by the share of the author's attempts that pass: easy above 2/3, hard below 1/3, fail where "
-        "none does; before curation. Beside it what KodCode reports (arXiv 2503.02951, table 2).",
+        "none does. Unproven are questions whose attempts pass, but whose tests prove too little, which KodCode does "
+        "not ask; questions whose teacher was not to be had are left out. Before curation. Beside it what KodCode "
+        "reports (arXiv 2503.02951, table 2).",
         notes=notes,
         charts=[charts.difficulty_chart(figures.difficulties)] if figures.difficulties else [],
         tables=[
@@ -203,6 +206,12 @@ def _tokens(figures: Figures) -> Section:
         charts=[charts.tokens_chart(usage.rows)] if usage.rows else [],
         tables=[
             Table(
+                "By stage",
+                ("stage", "calls", "prompt tokens", "completion tokens", "cost", "cost for each released row"),
+                _by_stage(usage, rows),
+                is_open=True,
+            ),
+            Table(
                 "By stage and subset",
                 ("stage", "subset", "calls", "from disk", "prompt tokens", "completion tokens", "cost"),
                 [
@@ -228,6 +237,21 @@ def _tokens(figures: Figures) -> Section:
             ),
         ],
     )
+
+
+def _by_stage(usage: RunUsage, released: int) -> list[tuple[Cell, ...]]:
+    """Sums of each stage, and of all; a cost is unknown where a part of it is."""
+    stages: dict[str, list[Usage]] = {}
+    for row in usage.rows:
+        stages.setdefault(row.stage, []).append(row)
+    found: list[tuple[Cell, ...]] = []
+    for name, rows in [*stages.items(), *([("all", [usage.total])] if stages else [])]:
+        costs = [one.usd for one in rows if one.usd is not None]
+        usd = sum(costs) if len(costs) == len(rows) else None
+        each = usd / released if usd is not None and released else None
+        sums = (sum(getattr(one, what) for one in rows) for what in ("calls", "prompt_tokens", "completion_tokens"))
+        found.append((name, *sums, dollars(usd), dollars(each)))
+    return found
 
 
 def _time(figures: Figures) -> Section:
@@ -327,13 +351,16 @@ def headline(figures: Figures) -> list[tuple[str, str]]:
     shown = [(MEANINGS[name], figures.kpis.of(name).figure.value) for name in _HEADLINE]
     # A row that is told in several styles is one question.
     rows += [
-        (meaning.title.replace("released row", "released question"), told(value, meaning.unit))
+        (
+            meaning.title.replace("released row", "released question"),
+            dollars(value) if meaning.unit == "usd" else told(value, meaning.unit),
+        )
         for meaning, value in shown
-        if value is not None
+        if value is not None or meaning.unit == "usd"
     ]
     failed = figures.summary.difficulty
-    if FAIL in failed.columns:
-        rows.append(("Questions that no attempt solved", f"{int(failed[FAIL].sum()):,}"))
+    rows.append(("Questions that no attempt solved", f"{int(failed[FAIL].sum()):,}"))
+    rows.append(("Questions solved, but by tests that prove too little", f"{int(failed[NOT_PROVEN].sum()):,}"))
     return rows
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tasks.kpis.reading import kpis_of
 from tasks.models import RejectReason, Verdict
+from tasks.publishing.summary import difficulty_by_subset
 from tasks.reporting.figures import (
     Bin,
     TaskTime,
@@ -19,7 +20,8 @@ from tasks.reporting.figures import (
     figures_of,
     pass_rates,
 )
-from tests.kpis.runs import ALL, finished
+from tasks.run import StageName
+from tests.kpis.runs import ALL, finished, reject, write
 from tests.reporting.runs import tried
 
 PASS, FAIL = Verdict.PASSED, Verdict.FAILED
@@ -66,11 +68,43 @@ def test_pass_at_k_is_not_told_for_a_k_that_many_questions_have_no_attempts_for(
 
 
 def test_many_questions_have_the_interval_of_a_normal_distribution():
-    rates = pass_rates({"Docs": Counter({(1, 1): 300, (1, 0): 100})})
-    assert [one.subset for one in rates] == ["Docs"]
-    assert rates[0].value == 0.75
-    # 1.96 * sqrt(0.75 * 0.25 * 400 / 399 / 400)
-    assert (rates[0].low, rates[0].high) == (pytest.approx(0.70751, abs=1e-4), pytest.approx(0.79249, abs=1e-4))
+    rates = pass_rates({"Docs": Counter({(2, 2): 200, (2, 1): 100, (2, 0): 100})})
+    assert [(one.subset, one.k) for one in rates] == [("Docs", 1), ("Docs", 2)]
+    assert rates[0].value == 0.625
+    # 1.96 * sqrt((200 * 0.375² + 100 * 0.125² + 100 * 0.625²) / 399 / 400)
+    half = 1.959964 * ((200 * 0.375**2 + 100 * 0.125**2 + 100 * 0.625**2) / 399 / 400) ** 0.5
+    assert (rates[0].low, rates[0].high) == (pytest.approx(0.625 - half), pytest.approx(0.625 + half))
+
+
+@pytest.mark.parametrize("questions", [199, 201, 5000])
+def test_that_all_were_solved_is_not_certain_of_the_next(questions):
+    (rate,) = pass_rates({"Docs": Counter({(1, 1): questions})})
+    assert (rate.value, rate.high) == (1, 1)
+    assert 1 - 5 / questions < rate.low < 1 - 3 / questions
+
+
+def test_one_question_says_nothing_of_others():
+    (rate,) = (one for one in pass_rates({"Docs": Counter({(2, 1): 1})}) if one.k == 1)
+    assert (rate.value, rate.low, rate.high) == (0.5, 0, 1)
+
+
+def test_a_question_that_nobody_was_asked_or_whose_tests_prove_too_little_did_not_fail(run):
+    why = (RejectReason.FAILED, RejectReason.WEAK_TESTS, RejectReason.VACUOUS_TESTS, RejectReason.BUDGET_EXHAUSTED)
+    rejects = [reject(f"Docs_{number:08d}_I", reason) for number, reason in enumerate(why)]
+    write(run, StageName.TRIPLETS, [], rejects, "part-00001")
+    assert difficulty_by_subset(run).loc["Docs"].to_dict() == {
+        "easy": 0,
+        "medium": 0,
+        "hard": 0,
+        "unproven": 2,
+        "fail": 1,
+    }
+
+
+def test_nothing_is_said_of_the_difficulty_where_nobody_was_asked(run):
+    rejects = [reject(ALL[0], RejectReason.TEACHER_FAILED)]
+    write(run, StageName.TRIPLETS, [], rejects, "part-00001")
+    assert difficulty_by_subset(run).empty
 
 
 def test_difficulty_stands_beside_the_papers_where_that_has_the_subset():

@@ -21,7 +21,8 @@ from tasks.reporting.page import PAPERS, cell, embedded, render
 from tasks.reporting.questions_map import MOST_POINTS, Point, QuestionsMap
 from tasks.reporting.samples import samples_of
 from tasks.store import Store
-from tests.kpis.runs import ALL, finished
+from tasks.teachers.usage import Usage
+from tests.kpis.runs import ALL, finished, made_row
 from tests.reporting.runs import HOSTILE, hostile_report, hostile_run
 
 
@@ -178,6 +179,46 @@ def test_the_command_writes_into_the_folder_of_each_run_or_into_a_file(tmp_path)
         show_report(runs[0].config, ["three"], None, Console(quiet=True))
 
 
+def table_of(page: str, title: str) -> list[list[str]]:
+    """The cells of a table of the page, row by row, without its head."""
+    found = re.search(rf"<summary>{re.escape(title)} .*?</details>", page, re.DOTALL)
+    assert found, title
+    rows = re.findall(r"<tr>(.*?)</tr>", found[0], re.DOTALL)
+    return [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in rows if "<td" in row]
+
+
+def test_what_is_released_is_told_by_subset_and_style(tmp_path):
+    page = report_of(finished(tmp_path)).decode()
+    by_subset = table_of(page, "Released rows by subset")
+    assert by_subset[-1][0] == "all"
+    released = int(re.search(r"<dt>Released rows, all styles</dt><dd>(\d+)</dd>", page)[1])
+    assert int(by_subset[-1][-1]) == sum(int(row[-1]) for row in by_subset[:-1]) == released
+    assert sum(int(row[1]) for row in table_of(page, "Released rows by style")) == released
+
+
+def test_cost_is_told_by_stage_and_unknown_where_a_part_of_it_is(tmp_path):
+    run = finished(tmp_path)
+    row = Usage("attempts", "Docs", calls=3, prompt_tokens=30, completion_tokens=60, usd=1.5)
+    rows = [row, replace(row, subset="Taco", usd=None), replace(row, stage="questions", subset="Docs")]
+    figures = figures_of(run, kpis_of(run))
+    figures = replace(figures, usage=replace(figures.usage, rows=rows, total=replace(row, calls=9, usd=None)))
+    page = render(figures, QuestionsMap([], 0, "words", 0.0), samples_of(run)).decode()
+    assert table_of(page, "By stage") == [
+        ["attempts", "6", "60", "120", "unknown", "unknown"],
+        ["questions", "3", "30", "60", "$1.50", "$0.7500"],
+        ["all", "9", "30", "60", "unknown", "unknown"],
+    ]
+
+
+def test_many_tests_stand_in_one_bar_that_says_so(tmp_path):
+    names = [f"test_{number}" for number in range(45)]
+    lineage = {"lineage": made_row(ALL[0], {}).lineage.model_copy(update={"tests_passed": names})}
+    page = report_of(finished(tmp_path, rows={ALL[0]: lineage})).decode()
+    spec = json.loads(re.search(r'data-chart="distribution-tests">(.*?)</script>', page)[1])
+    assert "The last bar stands for 20 and more." in spec["description"]
+    assert next(one for one in spec["data"]["values"] if one["low"] == 20)["value"] == "20 and more"
+
+
 def test_pages_do_not_depend_on_what_was_drawn_before(tmp_path):
     run = finished(tmp_path)
     figures, found = figures_of(run, kpis_of(run)), QuestionsMap([], 0, "words", 0.0)
@@ -188,4 +229,5 @@ def test_pages_do_not_depend_on_what_was_drawn_before(tmp_path):
 
 def test_cells_and_embedded_values():
     assert [cell(one) for one in (None, 1234, 0.5, "x")] == ["", "1,234", "0.5", "x"]
+    assert [cell(one) for one in (999.5, 1234567.8, 45000000.0)] == ["999.5", "1,234,567.8", "45,000,000.0"]
     assert str(embedded({"a": "<&>"})) == '{"a":"\\u003c\\u0026\\u003e"}'
