@@ -8,14 +8,19 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterable
 from typing import Any
 
-from sandbox_image.values import Malformed, Reader, Writer
+from sandbox_image.values import Malformed, Reader, Writer, is_plain_array
 
 MUTABLE = (list, dict, set, deque, bytearray, OrderedDict, Counter, defaultdict)
+MOST_SHARED = 20_000
+"""Items in containers that both sides keep; more would make each call slow."""
 
 
 class Shared:
     """Mutable containers that both sides hold beyond one message: an argument that the solution kept, an attribute that
-    the tests hold on to. Each side tells the other what changed in them with its next message."""
+    the tests hold on to. Each side tells the other what changed in them with its next message.
+
+    What would make them more than ``MOST_SHARED`` items is not shared: each side has a copy of its own. The solution
+    decides what it keeps, so that nothing else may follow from it."""
 
     def __init__(self) -> None:
         self.objects: dict[int, Any] = {}
@@ -23,12 +28,22 @@ class Shared:
         self._agreed: dict[int, list[Any]] = {}
         self.size = 0
 
+    def fits(self, value: Any) -> bool:
+        """Whether a container may be shared beside the others."""
+        return self.size + _items(value) <= MOST_SHARED
+
     def add(self, number: int, value: Any) -> None:
-        """Keep a container from now on."""
+        """Keep a container from now on.
+
+        Raises:
+            Malformed: it is no mutable container, or too large, or its number is not the next.
+        """
+        if number != len(self.objects) or not mutable([value]) or not self.fits(value):
+            raise Malformed("what is to be shared cannot be shared")
         self.objects[number] = value
         self.numbers[id(value)] = number
         self._agreed[number] = snapshot(value)
-        self.size += len(self._agreed[number])
+        self.size += _items(value)
 
     def stale(self) -> list[int]:
         """Numbers of the containers that have changed since the sides last agreed."""
@@ -40,7 +55,7 @@ class Shared:
         """The content of some containers, for the other side."""
         for number in numbers:
             self._agreed[number] = snapshot(self.objects[number])
-        return {number: writer.content(self.objects[number]) for number in numbers}
+        return {number: writer.held(self.objects[number]) for number in numbers}
 
     def hear(self, told: Any, reader: Reader) -> None:
         """Take over what the other side changed.
@@ -53,6 +68,13 @@ class Shared:
         for number, entry in told.items():
             reader.update(self.objects[int(number)], entry)
             self._agreed[int(number)] = snapshot(self.objects[int(number)])
+
+
+def _items(value: Any) -> int:
+    """How long a snapshot is."""
+    if isinstance(value, list | dict | set | deque):
+        return len(value) * (2 if isinstance(value, dict) else 1)
+    return 1
 
 
 def snapshot(value: Any) -> list[Any]:
@@ -73,7 +95,11 @@ def changed(before: list[Any], value: Any) -> bool:
 
 
 def mutable(values: Iterable[Any]) -> dict[int, Any]:
-    """The mutable containers among some values, by their place."""
+    """The mutable containers among some values, by their place; those alone that cross with what they hold."""
     numpy = sys.modules.get("numpy")
     kinds = MUTABLE if numpy is None else (*MUTABLE, numpy.ndarray)
-    return {index: value for index, value in enumerate(values) if type(value) in kinds}
+    return {
+        index: value
+        for index, value in enumerate(values)
+        if type(value) in kinds and (type(value) in MUTABLE or is_plain_array(value))
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import gc
 import importlib
@@ -92,6 +93,10 @@ class Server(Party):
                 return delattr(target, name)
             case "special":
                 return getattr(type(target), name)(target, *arguments, **keywords)
+            case "copy":
+                return copy.copy(target)
+            case "deepcopy":
+                return copy.deepcopy(target)
         raise Malformed(f"no such operation: {op}")
 
     def _reply(self, op: str, target: Any, name: str, call: tuple[Any, Any], given: Sequence[Any]) -> Frame:
@@ -116,13 +121,17 @@ class Server(Party):
         del target, arguments, keywords
         fields, writer = self.pack(result, given)
         fields["changed"] = {
-            index: writer.content(value) for index, value in containers.items() if changed(before[index], value)
+            index: writer.held(value) for index, value in containers.items() if changed(before[index], value)
         }
         writer.root(None)  # puts on the heap what the changed containers now hold
         before.clear()
         values = writer.objects
         del writer, containers
-        fields["keep"] = {index: self._share(values[index]) for index in self._kept(values, given, result)}
+        fields["keep"] = {
+            index: self._share(values[index])
+            for index in self._kept(values, given, result)
+            if self.shared.fits(values[index])  # more crosses by copy
+        }
         return {**fields, **more}
 
     def _kept(self, values: list[Any], given: Sequence[Any], result: Any) -> list[int]:

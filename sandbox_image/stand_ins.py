@@ -90,8 +90,14 @@ class StandIn:
     def __repr__(self) -> str:
         return _text(self, "__repr__")
 
+    def __copy__(self) -> Any:
+        return _copy(self, "copy")
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        return _copy(self, "deepcopy")
+
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.__dict__["_kodforge_client"].unportable("the tests copy or pickle an object of the solution")
+        raise TypeError(f"cannot pickle {type(self).__name__!r} object")
 
 
 class Function(StandIn):
@@ -112,6 +118,13 @@ def _ask(stand_in: Any, op: str, name: str, *arguments: Any, **keywords: Any) ->
     if "_kodforge_client" not in space:
         raise AttributeError(name)
     return space["_kodforge_client"].operation(op, space["_kodforge_number"], name, *arguments, **keywords)
+
+
+def _copy(stand_in: Any, op: str) -> Any:
+    made = _ask(stand_in, op, "")
+    if isinstance(made, StandIn):
+        made.__dict__["_kodforge_made"] |= stand_in.__dict__["_kodforge_made"]
+    return made
 
 
 def _text(stand_in: Any, name: str) -> str:

@@ -30,8 +30,8 @@ from sandbox_image.stand_ins import (
 )
 from sandbox_image.values import Malformed
 
-MOST_SHARED = 20_000
-"""Items in containers that both sides keep; more would make each call slow."""
+CALLED_BACK = "in a function of the tests that the solution called, "
+"""How the reason begins for what cannot cross where the solution had a say in it."""
 
 
 class Client(Party):
@@ -48,6 +48,7 @@ class Client(Party):
         self._star, self._stop = star, stop
         self._stand_ins: dict[int, Any] = {}
         self._callbacks: list[Any] = []
+        self._called = 0
         self.judged = ""
 
     def module(self) -> types.ModuleType:
@@ -99,8 +100,6 @@ class Client(Party):
                 self.shared.add(number, reader.objects[int(index)])
         except (Malformed, LookupError, AttributeError, TypeError, ValueError) as error:
             self._stop("malformed", f"a reply cannot be read: {error!r}"[:300])
-        if self.shared.size > MOST_SHARED:
-            self.unportable("the tests share large lists, dictionaries or sets with the solution")
         return result
 
     def note_judged(self, what: str) -> None:
@@ -109,7 +108,7 @@ class Client(Party):
 
     def unportable(self, what: str) -> NoReturn:
         """End the case: the tests use what cannot cross."""
-        self._stop("unportable", what)
+        self._stop("unportable", f"{CALLED_BACK if self._called else ''}{what}")
 
     def _ask_object(self, frame: dict[str, Any]) -> dict[str, Any]:
         found = self._ask(frame)
@@ -135,11 +134,15 @@ class Client(Party):
             advance = frame["method"] == "__next__"
         except (Malformed, LookupError, TypeError, ValueError) as error:
             self._stop("malformed", f"a call of the tests' function cannot be read: {error!r}"[:300])
+        self._called += 1
         try:
             result = next(function) if advance else function(*arguments, **keywords)
         except Exception as error:
-            return {"raised": True, **self.pack(error)[0]}
-        return self.pack(result)[0]
+            answer = {"raised": True, **self.pack(error)[0]}
+        else:
+            answer = self.pack(result)[0]
+        self._called -= 1
+        return answer
 
     def _raise(self, error: Any, found: dict[str, Any]) -> NoReturn:
         if not isinstance(error, BaseException):
@@ -157,7 +160,9 @@ class Client(Party):
             return ["ref", value.__dict__["_kodforge_number"]]
         if (entry := by_name(value)) is not None:
             return entry
-        if isinstance(value, BaseException) and (entry := by_name(kind)) is not None:
+        if isinstance(value, BaseException):
+            # Of a class that the solution does not have it crosses as one of the nearest that it has.
+            entry = next(filter(None, map(by_name, kind.__mro__)), None)
             return ["exception", entry, [item for item in value.args if isinstance(item, str | int | float)]]
         if isinstance(value, types.TracebackType):
             return ["none"]

@@ -23,7 +23,7 @@ from typing import Any
 
 _LARGE = 1 << 4096
 """Integers from here on cross as hexadecimal: Python refuses to print very long decimals."""
-_NUMPY_DTYPE = re.compile(r"[<>|=][biufcSU]\d+")
+_NUMPY_DTYPE = re.compile(r"[<>|=]([biufcSU]\d+|[mM]8(\[\d*[A-Za-z]+\])?)")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,200}")
 _FACTORIES: dict[str, Any] = {"list": list, "dict": dict, "set": set, "int": int, "float": float, "str": str}
 _DATES = {kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time)}
@@ -116,9 +116,8 @@ class Writer:
             return [kind.__name__, self._all(value), *more]
         if kind in (dict, OrderedDict, Counter):
             return [kind.__name__, self._all(value.keys()), self._all(value.values())]
-        if kind is defaultdict and (value.default_factory is None or value.default_factory in _FACTORIES.values()):
-            factory = value.default_factory and value.default_factory.__name__
-            return ["defaultdict", self._all(value.keys()), self._all(value.values()), factory]
+        if kind is defaultdict:
+            return [*self.held(value)[:3], self._factory(value.default_factory)]
         if kind is int:
             return ["int", hex(value)]
         if kind in (bytes, bytearray):
@@ -143,6 +142,17 @@ class Writer:
             return ["namedtuple", kind.__name__, list(kind._fields), self._all(value)]
         return self._numpy(value) or self._export(value)
 
+    def held(self, value: Any) -> list[Any]:
+        """The entry for ``Reader.update``: what a container holds, and nothing else of it."""
+        if type(value) is defaultdict:
+            return ["defaultdict", self._all(value.keys()), self._all(value.values()), None]
+        return self.content(value)
+
+    def _factory(self, factory: Any) -> Any:
+        """The name of what makes the missing values of a dictionary, or a reference to it."""
+        name = next((name for name, kind in _FACTORIES.items() if kind is factory), None)
+        return self._reference(factory) if name is None else name
+
     def _numpy(self, value: Any) -> list[Any] | None:
         numpy = sys.modules.get("numpy")
         if numpy is None:
@@ -150,11 +160,16 @@ class Writer:
         kind = type(value)
         if kind is numpy.ndarray and value.dtype.kind == "O":
             return ["object_array", list(value.shape), self._all(value.ravel().tolist())]
-        if kind is numpy.ndarray and _NUMPY_DTYPE.fullmatch(value.dtype.str):
+        if kind is numpy.ndarray and is_plain_array(value):
             return ["ndarray", value.dtype.str, list(value.shape), base64.b64encode(value.tobytes()).decode()]
         if isinstance(value, numpy.generic) and kind.__module__ == "numpy" and _NUMPY_DTYPE.fullmatch(value.dtype.str):
             return ["scalar", value.dtype.str, base64.b64encode(value.tobytes()).decode()]
         return None
+
+
+def is_plain_array(value: Any) -> bool:
+    """Whether an array of numpy crosses with what it holds."""
+    return value.dtype.kind == "O" or bool(_NUMPY_DTYPE.fullmatch(value.dtype.str))
 
 
 _EMPTY: dict[str, Callable[[], Any]] = {
@@ -204,6 +219,11 @@ class Reader:
             for index, entry in enumerate(self._heap, self._first):
                 if entry[0] in _EMPTY or entry[0] in ("deque", "defaultdict"):
                     self._fill(self._made[index], entry)
+                if entry[0] == "defaultdict":
+                    factory = entry[3]
+                    self._made[index].default_factory = (
+                        _FACTORIES[factory] if type(factory) is str else self._value(factory)
+                    )
             self.objects += [self._made[index] for index in range(self._first, self._first + len(self._heap))]
             self._first, self._heap = len(self.objects), []  # from now on all of it is known
             return self._value(reference)
@@ -235,7 +255,7 @@ class Reader:
         elif tag == "deque":
             self._made[index] = deque(maxlen=entry[2])
         elif tag == "defaultdict":
-            self._made[index] = defaultdict(None if entry[3] is None else _FACTORIES[entry[3]])
+            self._made[index] = defaultdict()
 
     def _value(self, reference: Any) -> Any:
         if not isinstance(reference, list):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from sandbox_image.tests_side import CALLED_BACK
 from tasks.errors import SandboxUnavailable
 from tasks.execution.box import Flavour
 from tasks.execution.expected import entry_points, expected_tests, is_plain, star_names
@@ -136,8 +137,8 @@ class Examination:
         if not why:
             found = self._look(Kind.APART, case, expected)
             stopped = found.facts[0].stopped
-            unportable = stopped is not None and stopped.stopped == "unportable"
-            if not unportable or self._tier is TierChoice.ISOLATED:
+            by_tests = stopped and stopped.stopped == "unportable" and not stopped.why.startswith(CALLED_BACK)
+            if not by_tests or self._tier is TierChoice.ISOLATED:  # a solution could ask for the weaker tier else
                 return found
             why = found.reason
         if self._tier is TierChoice.ISOLATED:
