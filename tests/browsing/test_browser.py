@@ -311,8 +311,42 @@ def test_the_run_that_has_ended_says_what_came_of_it(store, address, opened):
     ]
     every = sum(len(table_of(store, f"{stage.name}/rejects")) for stage in (store / RUN).iterdir() if stage.is_dir())
     assert page.locator("#live-rejects tr").count() == min(20, every)
-    looked = int(page.locator("#live").get_attribute("data-looked") or 0)
-    until(page, f"document.querySelector('#live').dataset.looked > {looked}")
+
+
+LOOKED = "Number(document.querySelector('#live').dataset.looked || 0)"
+
+
+def look_again(page: Page) -> None:
+    """Have the page look at the run as it does when its tab is shown again."""
+    looked = page.evaluate(LOOKED)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    until(page, f"{LOOKED} > {looked}")
+
+
+def test_a_look_that_finds_nothing_changed_leaves_focus_and_selection(address, opened):
+    page = opened(address).page
+    until(page, f"{LOOKED} > 0")
+    page.locator("#live summary").click()
+    page.locator("#live-rejects a").first.focus()
+    page.evaluate(
+        """() => {
+          window.kept = [...document.querySelectorAll('#live-stages tr, #live-rejects tr')];
+          getSelection().selectAllChildren(document.querySelector('#live-rejects td'));
+        }"""
+    )
+    selected = page.evaluate("String(getSelection())")
+    look_again(page)
+    assert page.evaluate("kept.length > 1 && kept.every(one => one.isConnected)")
+    assert page.evaluate("document.activeElement.matches('#live-rejects a')")
+    assert selected and page.evaluate("String(getSelection())") == selected
+
+
+def test_a_run_that_has_ended_is_looked_at_less_often(address, opened):
+    shown = opened(address)
+    until(shown.page, f"{LOOKED} > 0")
+    shown.page.wait_for_timeout(5000)
+    assert shown.page.evaluate(LOOKED) == 1
+    look_again(shown.page)
 
 
 def test_progress_of_a_run_under_way_comes_in_by_itself(chromium, store, opened, tmp_path):

@@ -191,7 +191,18 @@
   // --- the run --------------------------------------------------------------------------------------------------
   const live = one("#live");
   const count = (value) => value.toLocaleString("en");
+  const OFTEN_MS = 2000, ENDED_MS = 30_000;
+  const drawn = new Map();
   let timer = 0;
+
+  // A part is drawn again only where it has changed: what somebody has focused or selected in it stays.
+  function redraw(selector, told, line) {
+    const part = one(selector), now = JSON.stringify(told), focused = part.contains(document.activeElement) ? document.activeElement.href : "";
+    if (drawn.get(selector) === now) return;
+    drawn.set(selector, now);
+    part.replaceChildren(...told.map(line));
+    if (focused) all("a", part).find((link) => link.href === focused)?.focus();
+  }
 
   function cell(text, name) {
     const made = document.createElement("td");
@@ -206,11 +217,11 @@
     head.textContent = state.stage;
     const of = state.planned === null ? "" : ` of ${state.at_most ? "at most " : ""}${count(state.planned)}`;
     if (state.planned) {
-      const drawn = document.createElement("progress");
-      drawn.max = state.planned;
-      drawn.value = state.done;
-      drawn.setAttribute("aria-label", `${state.stage}: ${state.done}${of} shards`);
-      bar.append(drawn);
+      const progress = document.createElement("progress");
+      progress.max = state.planned;
+      progress.value = state.done;
+      progress.setAttribute("aria-label", `${state.stage}: ${state.done}${of} shards`);
+      bar.append(progress);
     }
     line.append(head, cell(`${count(state.done)}${of}${state.finished ? ", finished" : ""}`), bar);
     for (const name of ["rows_in", "rows_out", "rejected"]) line.append(cell(count(state[name]), "number"));
@@ -238,10 +249,10 @@
     const usd = state.usd === null ? "cost unknown" : `$${state.usd.toFixed(state.usd < 1 ? 4 : 2)}`;
     one("#live-line").textContent = `${doing} · ${count(state.released)} of ${count(state.rows)} rows released${rate} · ${usd}`;
     one("#live-cost").textContent = `${count(state.answers)} answers paid for, ${count(state.cached)} from disk, ${count(state.tokens)} tokens, ${usd}`;
-    one("#live-stages").replaceChildren(...state.stages.map(stage));
+    redraw("#live-stages", state.stages, stage);
     one("#live-errors").textContent = counts(state.errors);
     one("#live-failed").textContent = counts(state.failed_tries);
-    one("#live-rejects").replaceChildren(...state.newest.map(reject));
+    redraw("#live-rejects", state.newest, reject);
     live.dataset.looked = String(Number(live.dataset.looked || 0) + 1);
     const focused = document.activeElement && document.activeElement.matches("a.row");
     const busy = typing || one("#results").getAttribute("aria-busy") === "true";
@@ -251,11 +262,16 @@
   async function look() {
     clearTimeout(timer);
     if (document.hidden) return;
+    let wait = OFTEN_MS;
     const answer = await fetch("/live.json").catch(() => null);
-    if (answer && answer.ok) draw(await answer.json());
-    else if (answer && answer.status !== 401) one("#live-line").textContent = await problem(answer);
+    if (answer && answer.ok) {
+      const state = await answer.json();
+      draw(state);
+      if (state.ended) wait = ENDED_MS;
+    } else if (answer && answer.status !== 401) one("#live-line").textContent = await problem(answer);
     else one("#live-line").textContent = "the server does not answer: start kodforge browse again, and open its new address";
-    timer = setTimeout(look, 2000);
+    clearTimeout(timer);
+    timer = setTimeout(look, wait);
   }
 
   if (live) {
