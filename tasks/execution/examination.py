@@ -14,7 +14,7 @@ from tasks.execution.box import Flavour
 from tasks.execution.expected import entry_points, expected_tests, is_plain, star_names
 from tasks.execution.facts import Facts, read_facts
 from tasks.execution.protocol import Case, Conditions, Evidence, Kind, Limits
-from tasks.execution.tiers import forging_means, taken_over, why_shared
+from tasks.execution.tiers import blind_comparison, forging_means, taken_over, why_shared
 from tasks.execution.verdicts import judge, judge_output, outcomes_of
 from tasks.models import Pair, TestOutcome, Tier, Verdict
 from tasks.settings import TierChoice
@@ -129,7 +129,7 @@ class Examination:
         expected, refusal = _screen(self.pair)
         if refusal is not None:
             return Judged(*refusal)
-        given, withheld = star_names(case.test)
+        given, _ = star_names(case.test)
         case = replace(case, plain=is_plain(case.test), expected=expected, star=sorted(given))
         if not case.fits():
             return Judged(Verdict.ERROR, "solution and tests are too large")
@@ -137,13 +137,16 @@ class Examination:
         if not why:
             found = self._look(Kind.APART, case, expected)
             stopped = found.facts[0].stopped
+            lowered = found.tier is Tier.SHARED and found.verdict is Verdict.PASSED
+            if lowered and (means := blind_comparison(self.pair.solution)):
+                found.verdict, found.reason = Verdict.TAMPERED, f"{means}, and the tests asked it"
             by_tests = stopped and stopped.stopped == "unportable" and not stopped.why.startswith(CALLED_BACK)
             if not by_tests or self._tier is TierChoice.ISOLATED:  # a solution could ask for the weaker tier else
                 return found
             why = found.reason
         if self._tier is TierChoice.ISOLATED:
             return Judged(Verdict.ERROR, f"the tests cannot be isolated from the solution: {why}")
-        if means := forging_means(self.pair.solution) or taken_over(self.pair.solution, withheld):
+        if means := forging_means(self.pair.solution) or taken_over(self.pair.solution, case.test):
             reason = f"{means}, with which it could forge a verdict; its tests cannot be isolated from it: {why}"
             return Judged(Verdict.TAMPERED, reason, Tier.SHARED, why)
         found = self._look(Kind.TOGETHER, case, expected)

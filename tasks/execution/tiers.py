@@ -6,9 +6,10 @@ The tests alone decide the tier: a solution must not be able to choose the weake
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Set
+import re
+from collections.abc import Iterable, Iterator
 
-from tasks.execution.expected import module_names
+from tasks.execution.expected import module_names, star_names
 from tasks.syntax import nodes
 
 _IMPORTS = frozenset(
@@ -161,6 +162,7 @@ _FORGING_IMPORTS = frozenset(
         "coverage",
         "sandbox_image",
         "conftest",
+        "test_solution",
         "sitecustomize",
         "pdb",
         "bdb",
@@ -228,7 +230,7 @@ def forging_means(solution: str) -> str:  # noqa: PLR0912 - a table
     """
     parts = nodes(solution)
     modules = {
-        alias.asname or alias.name.partition(".")[0]
+        alias.asname or alias.name.partition(".")[0]: alias.name if alias.asname else alias.name.partition(".")[0]
         for node in parts
         if isinstance(node, ast.Import)
         for alias in node.names
@@ -237,8 +239,14 @@ def forging_means(solution: str) -> str:  # noqa: PLR0912 - a table
         match node:
             case ast.Attribute(value=ast.Name(id=owner), attr=attribute, ctx=ast.Store()) if owner in modules:
                 return f"line {node.lineno} changes {owner}.{attribute}"
-            case ast.Attribute(value=ast.Name(id=owner), attr=attribute) if (owner, attribute) in _FORGING_MEMBERS:
-                return f"line {node.lineno} uses {owner}.{attribute}"
+            case ast.Attribute(value=ast.Name(id=owner), attr=attribute) if _is_member(
+                modules.get(owner, owner), attribute
+            ):
+                return f"line {node.lineno} uses {modules.get(owner, owner)}.{attribute}"
+            case ast.Call(func=ast.Name(id="vars" | "dir"), args=[ast.Name(id=owner)]) if _is_member(
+                modules.get(owner), "__dict__"
+            ):
+                return f"line {node.lineno} looks into {modules[owner]}"
             case ast.Import(names=names):
                 found = next((alias.name for alias in names if alias.name.split(".")[0] in _FORGING_IMPORTS), "")
                 if found:
@@ -246,7 +254,7 @@ def forging_means(solution: str) -> str:  # noqa: PLR0912 - a table
             case ast.ImportFrom(module=str(module), names=names):
                 if module.split(".")[0] in _FORGING_IMPORTS:
                     return f"line {node.lineno} imports {module}"
-                if hidden := _FORGING_ATTRIBUTES & {alias.name for alias in names}:
+                if hidden := [alias.name for alias in names if _is_hidden(module, alias.name)]:
                     return f"line {node.lineno} imports {min(hidden)}"
             case ast.Name(id=name) if name in _FORGING_NAMES:
                 return f"line {node.lineno} uses {name}"
@@ -256,25 +264,85 @@ def forging_means(solution: str) -> str:  # noqa: PLR0912 - a table
                 name, ast.Constant
             ):
                 return f"line {node.lineno} names an attribute that only the run will know"
-            case ast.FunctionDef(name="__eq__" | "__ne__" as name) if _ignores_other(node):
-                return f"line {node.lineno} defines {name} that does not look at what it compares with"
+            case ast.Call(
+                func=ast.Name(id="getattr" | "setattr"), args=[ast.Name(id=owner), ast.Constant(value=str(name)), *_]
+            ) if _is_hidden(modules.get(owner, ""), name):
+                return f"line {node.lineno} uses .{name}"
             case ast.Constant(value=str(text)):
                 if found := next((word for word in _FORGING_TEXTS if word in text), ""):
                     return f"line {node.lineno} has the text {found!r}"
-    return ""
+    return blind_comparison(solution)
 
 
-def taken_over(solution: str, withheld: Set[str]) -> str:
-    """Which of the names that a star import must not give to tests a solution has; empty where it has none.
+def _is_member(module: str | None, name: str) -> bool:
+    return (module, name) in _FORGING_MEMBERS or (name == "__dict__" and module in {of for of, _ in _FORGING_MEMBERS})
+
+
+def _is_hidden(module: str, name: str) -> bool:
+    """Whether a name out of a module, or out of anything, is a means to forge; ``*`` where one would be among them."""
+    return name in _FORGING_ATTRIBUTES or _is_member(module, "__dict__" if name == "*" else name)
+
+
+def blind_comparison(solution: str) -> str:
+    """Where a solution defines an equality that does not look at what it compares with; empty where nowhere.
+
+    An object with such a one equals what the tests expect, whichever tier they run in, where they ask it.
 
     Raises:
         SyntaxError: the solution does not parse.
     """
-    found = sorted(module_names(solution)[0] & {*withheld, "__getattr__"}) if withheld else []
+    parts = nodes(solution)
+    functions = {node.name: node for node in parts if isinstance(node, ast.FunctionDef)}
+    for line, name, value in _bound(parts):
+        found = functions.get(value.id) if isinstance(value, ast.Name) else value
+        if name in ("__eq__", "__ne__") and isinstance(found, ast.FunctionDef | ast.Lambda) and _ignores_other(found):
+            return f"line {line} defines {name} that does not look at what it compares with"
+    return ""
+
+
+def _bound(parts: Iterable[ast.AST]) -> Iterator[tuple[int, str, ast.AST]]:
+    """(line, name, value) of what a source gives a name, be it in a class, from outside, or for ``type(...)``."""
+    for node in parts:
+        match node:
+            case ast.FunctionDef(name=name):
+                yield node.lineno, name, node
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+                    yield node.lineno, name, value
+            case ast.Call(func=ast.Name(id="setattr"), args=[_, ast.Constant(value=str(name)), value]):
+                yield node.lineno, name, value
+            case ast.Dict(keys=keys, values=values):
+                for key, value in zip(keys, values, strict=True):
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                        yield node.lineno, key.value, value
+
+
+_HOOKS = re.compile(r"(setup|teardown)(_module|_function)?|setUpModule|tearDownModule|load_tests|pytest\w*")
+"""What pytest takes of the tests' module beside tests, and calls."""
+
+
+def taken_over(solution: str, test: str) -> str:
+    """What a solution has that a star import must not give to tests; empty where it has nothing of the kind.
+
+    Raises:
+        SyntaxError: one of them does not parse.
+    """
+    if not any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == "solution"
+        and any(alias.name == "*" for alias in node.names)
+        for node in nodes(test)
+    ):
+        return ""
+    made, imported = module_names(solution)
+    withheld = star_names(test)[1]
+    found = sorted(made & {*withheld, *({"__getattr__"} if withheld else ())})
+    found += sorted(filter(_HOOKS.fullmatch, made | imported))
     return f"it defines {found[0]}, which the tests would take" if found else ""
 
 
-def _ignores_other(function: ast.FunctionDef) -> bool:
+def _ignores_other(function: ast.FunctionDef | ast.Lambda) -> bool:
     """Whether a comparison method never reads its second argument."""
     if len(function.args.args) < 2:
         return True

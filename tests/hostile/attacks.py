@@ -126,6 +126,46 @@ LYING = [
             V.FAILED, V.TAMPERED, "from solution import f\ndef test_f():\n    assert (f(1) == 2).all()\n    assert f(1).tolist() == [2]\n"),
     _attack("a mapping that has every key", "class D(dict):\n    def __getitem__(self, k): return {'a': 2}.get('b')\n    def __eq__(self, o): return not None\ndef f(x):\n    return D()",
             V.FAILED, V.TAMPERED, "from solution import f\ndef test_f():\n    assert f(1) == {'a': 2}\n"),
+    _attack("keeps too much to be shared, so as to be run with the tests", """
+        _big = list(range(30_000))
+        class Same:
+            def __eq__(self, other): return other == other
+        def f(x):
+            try:
+                import test_solution
+            except ImportError:
+                return _big
+            return Same()
+        """, V.FAILED, V.TAMPERED),
+    _attack("grows and keeps what the tests gave it, so as to be run with them", """
+        _kept = []
+        class Same:
+            def __eq__(self, other): return other == other
+        def f(x):
+            _kept.append(x)
+            x.extend(range(30_000))
+            return Same()
+        """, V.FAILED, V.PASSED, "from solution import f\ndef test_f():\n    assert f([1]) == 2\n"),
+    _attack("calls a function of the tests with what makes it return what cannot cross", """
+        class Same:
+            def __eq__(self, other): return other == other
+        def f(g):
+            g(b'x')
+            return Same()
+        """, V.ERROR, V.PASSED,
+            "from solution import f\ndef test_f():\n    assert f(lambda x: memoryview(x) if isinstance(x, bytes) else x * 2) == 2\n"),
+    _attack("its objects all equal each other", """
+        class f:
+            def __init__(self, x): self.x = x
+            def __eq__(self, other): return True
+            def next(self): return f(self.x)
+        """, V.TAMPERED, None, "from solution import f\ndef test_f():\n    assert f(1).next() == f(2)\n"),
+    _attack("its objects all equal each other, by a lambda", """
+        class f:
+            def __init__(self, x): self.x = x
+            __eq__ = lambda self, other: True
+            def next(self): return f(self.x)
+        """, V.TAMPERED, None, "from solution import f\ndef test_f():\n    assert f(1).next() == f(2)\n"),
     _attack("raises what the tests expect, always", "def f(x):\n    raise ValueError('x')", V.FAILED, None,
             "import pytest\nfrom solution import f\ndef test_f():\n    with pytest.raises(ValueError):\n        f('a')\n    assert f(1) == 2\n"),
     _attack("an exception with a lying str", "class E(ValueError):\n    def __str__(self): return 'wrong'\ndef f(x):\n    raise E", V.FAILED, None,
@@ -189,6 +229,10 @@ TAKING_OVER = [
         STAR,
     ),
     _attack(
+        "a hook of pytest", WRONG + "def setup_module(m):\n    m.f = lambda x: x + 1\n", V.FAILED, V.TAMPERED, STAR
+    ),
+    _attack("a mark of pytest", WRONG + "pytestmark = []\n", V.FAILED, V.TAMPERED, STAR),
+    _attack(
         "names that the tests use as well", "import math\ndef f(x):\n    return math.floor(x) + 1", V.PASSED, None, STAR
     ),
 ]
@@ -211,6 +255,9 @@ PATCHING = [
     _attack("patches pytest.raises", "import pytest\npytest.raises = lambda *a, **k: open('/dev/null')\n" + WRONG, V.FAILED, V.TAMPERED),
     _attack("patches pytest.approx", "import pytest\npytest.approx = lambda *a, **k: object()\n" + WRONG, V.FAILED, V.TAMPERED),
     _attack("patches sys.modules", "import sys\nsys.modules['pytest'] = sys.modules['test_solution'] = None\n" + WRONG, V.FAILED, V.TAMPERED),
+    _attack("patches the tests by way of sys.modules", "from sys import modules\ndef f(x):\n    modules['test' + '_solution'].f = lambda x: x + 1\n    return 2", V.FAILED, V.TAMPERED),
+    _attack("patches the tests by way of sys under another name", "import sys as s\ndef f(x):\n    s.modules['test' + '_solution'].f = lambda x: x + 1\n    return 2", V.FAILED, V.TAMPERED),
+    _attack("patches the tests by way of an import", "def f(x):\n    import test_solution\n    test_solution.f = lambda x: x + 1\n    return 2", V.FAILED, V.TAMPERED),
     _attack("replaces itself in sys.modules", "import sys\nclass M:\n    def f(self, x): return x\nsys.modules[__name__] = M()\n" + WRONG, V.FAILED, V.TAMPERED),
     _attack("patches builtins", "import builtins\nbuiltins.len = builtins.abs = lambda *a: 0\n" + WRONG, V.TAMPERED),
     _attack("patches AssertionError", "import builtins\nbuiltins.AssertionError = type('A', (Exception,), {})\n" + WRONG, V.FAILED, V.TAMPERED),
