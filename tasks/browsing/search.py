@@ -102,6 +102,7 @@ class Found:
         rows: those of this page, by column.
         facets: of each, how many rows have which value, if nothing were chosen of it.
         after: the key of the next page; empty on the last one.
+        before: that of the page before, which is empty for the first one; None where this is the first.
         left_out: what of the search field was not looked for, in words.
     """
 
@@ -109,7 +110,23 @@ class Found:
     rows: list[dict[str, Any]]
     facets: dict[str, list[tuple[str, int]]]
     after: str
+    before: str | None
     left_out: str
+
+
+@dataclass(frozen=True)
+class Around:
+    """Where a row stands in a list.
+
+    Attributes:
+        preceding: the id of the row before it; empty where it is the first.
+        following: that of the row after it; empty where it is the last.
+        after: the key of the page that it is on; empty for the first page.
+    """
+
+    preceding: str = ""
+    following: str = ""
+    after: str = ""
 
 
 def search(cursor: Cursor, filters: Filters, reviews: Reviews) -> Found:
@@ -125,23 +142,68 @@ def search(cursor: Cursor, filters: Filters, reviews: Reviews) -> Found:
     )
     listed = dicts(cursor, query, [*values, *more])
     shown = listed[:PAGE]
-    after = f"{shown[-1]['sorted_by']}|{shown[-1]['id']}" if len(listed) > PAGE else ""
+    after = _key(shown[-1]["sorted_by"], shown[-1]["id"]) if len(listed) > PAGE else ""
+    before = None
+    if filters.after:  # the last row of the page before: it and PAGE - 1 rows before it are that page
+        earlier = preceding(cursor, rows, filters)
+        before = earlier[PAGE - 1][1] if len(earlier) == PAGE else ""
     facets = {name: _count(cursor, filters, rows, name) for name in FACETS}
-    return Found(total, shown, facets, after, left_out(filters.q))
+    return Found(total, shown, facets, after, before, left_out(filters.q))
 
 
-def following(cursor: Cursor, filters: Filters, reviews: Reviews, row: Mapping[str, Any]) -> str:
-    """The id of the row that comes after a row, in the order and under the filters; empty where it is the last."""
+def around(cursor: Cursor, filters: Filters, reviews: Reviews, row: Mapping[str, Any]) -> Around:
+    """Where a row stands, in the order and under the filters of a list."""
+    found = first(cursor, f"SELECT {_SORTS[filters.sort]} FROM rows WHERE id = ?", [row["id"]])
+    if found is None:
+        return Around()
     rows = _chosen_rows(cursor, filters, reviews)
+    here = filters.model_copy(update={"after": _key(found[0], row["id"])})
+    earlier = preceding(cursor, rows, here)
+    on_page = _number_preceding(cursor, rows, here) % PAGE
+    after = earlier[on_page][1] if on_page < len(earlier) else ""
+    return Around(earlier[0][0] if earlier else "", following(cursor, rows, here), after)
+
+
+def following(cursor: Cursor, rows: str, filters: Filters) -> str:
+    """The id of the row after the one that ``filters.after`` names; empty where it is the last.
+
+    Args:
+        rows: what to select from.
+    """
     condition, values = _condition(filters)
     key = _SORTS[filters.sort]
-    found = first(cursor, f"SELECT {key} FROM rows WHERE id = ?", [row["id"]])
-    if found is None:
-        return ""
-    beyond, more = _beyond(filters.model_copy(update={"after": f"{found[0]}|{row['id']}"}), key)
+    beyond, more = _beyond(filters, key)
     query = f"SELECT id, {key} AS sorted_by FROM {rows} WHERE {condition} AND {beyond} ORDER BY sorted_by, id LIMIT 1"
-    after = first(cursor, query, [*values, *more])
-    return str(after[0]) if after else ""
+    found = first(cursor, query, [*values, *more])
+    return str(found[0]) if found else ""
+
+
+def preceding(cursor: Cursor, rows: str, filters: Filters) -> list[tuple[str, str]]:
+    """The rows before the one that ``filters.after`` names, the nearest first, as many as a page has: ids and keys.
+
+    Args:
+        rows: what to select from.
+    """
+    condition, values = _condition(filters)
+    key = _SORTS[filters.sort]
+    beyond, more = _beyond(filters, key, backwards=True)
+    query = (
+        f"SELECT id, {key} AS sorted_by FROM {rows} WHERE {condition} AND {beyond} "
+        f"ORDER BY sorted_by DESC, id DESC LIMIT {PAGE}"
+    )
+    return [(str(name), _key(value, name)) for name, value in fetch(cursor, query, [*values, *more])]
+
+
+def _number_preceding(cursor: Cursor, rows: str, filters: Filters) -> int:
+    condition, values = _condition(filters)
+    beyond, more = _beyond(filters, _SORTS[filters.sort], backwards=True)
+    (number,) = one(cursor, f"SELECT count(*) FROM {rows} WHERE {condition} AND {beyond}", [*values, *more])
+    return int(number)
+
+
+def _key(sorted_by: object, row: str) -> str:
+    """A row's place in a list, as ``Filters.after`` has it."""
+    return f"{sorted_by}|{row}"
 
 
 def _chosen_rows(cursor: Cursor, filters: Filters, reviews: Reviews) -> str:
@@ -188,17 +250,19 @@ def _condition(filters: Filters, without: str = "") -> tuple[str, list[object]]:
     return " AND ".join(conditions), values
 
 
-def _beyond(filters: Filters, key: str) -> tuple[str, list[object]]:
+def _beyond(filters: Filters, key: str, backwards: bool = False) -> tuple[str, list[object]]:
+    """The condition that a row comes after the one which ``filters.after`` names, or before it, and its values."""
     if not filters.after:
         return "true", []
+    than = "<" if backwards else ">"
     value, _, row = filters.after.partition("|")
     if filters.sort == "id":
-        return "id > ?", [row]
+        return f"id {than} ?", [row]
     try:
         number = float(value)
     except ValueError:
         raise BadInput(f"filter 'after': {filters.after[:100]!r} is no place in the list. Leave it out") from None
-    return f"({key} > ? OR ({key} = ? AND id > ?))", [number, number, row]
+    return f"({key} {than} ? OR ({key} = ? AND id {than} ?))", [number, number, row]
 
 
 def _count(cursor: Cursor, filters: Filters, rows: str, facet: str) -> list[tuple[str, int]]:

@@ -20,7 +20,7 @@ from tasks.browsing.pages import ASSETS, asset, render
 from tasks.browsing.rerun import RerunBusy, Rerunner
 from tasks.browsing.reviews import FILE, DecidedAnew, ReviewFile, line_of, without_effect
 from tasks.browsing.rows import Reader
-from tasks.browsing.search import FACETS, Filters, following, search
+from tasks.browsing.search import FACETS, Filters, around, search
 from tasks.errors import BadInput, KodforgeError, SandboxUnavailable
 from tasks.redaction import cause
 from tasks.reviews import Decision
@@ -94,10 +94,10 @@ class Desk:
             found = Reader(self.run, cursor).detail(row_id)
             if found is None:
                 return None
-            after = following(cursor, filters, decided, found.summary)
+            place = around(cursor, filters, decided, found.summary)
         review = decided.get(row_id)
         told = {"review": review, "line": line_of(review), "without_effect": without_effect(found.summary, review)}
-        return self._page("row", len(decided), row=found, filters=filters, following=after, **told)
+        return self._page("row", len(decided), row=found, filters=filters, around=place, **told)
 
     def state(self) -> dict[str, Any]:
         """What the run is doing."""

@@ -17,7 +17,9 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page
 
+from tasks.browsing.search import PAGE
 from tests.browsing.serving import Served, hostile_rows, served
+from tests.browsing.test_search import many
 from tests.kpis.runs import ALL
 from tests.processes import ROOT, sets
 from tests.reporting.runs import HOSTILE
@@ -63,6 +65,14 @@ def command(store: Path, cache: Path, *more: str) -> Iterator[str]:
 def address(store, tmp_path_factory) -> Iterator[str]:
     with command(store, tmp_path_factory.mktemp("cache"), "--reviewer", "ada") as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def long(chromium, tmp_path_factory) -> Iterator[Served]:
+    """A run whose list has three pages."""
+    folder = tmp_path_factory.mktemp("long")
+    with served(many(folder / "store", 2 * PAGE + 7), folder) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -233,9 +243,96 @@ def test_the_whole_list_by_the_keyboard(address, opened):
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/row?id={name}*")
     page.wait_for_selector("html[data-ready=yes]")
-    following = page.locator("main").get_attribute("data-following")
+    following = page.locator("#following").get_attribute("href")
     page.keyboard.press("j")
     page.wait_for_url(f"**{following}")
+    page.wait_for_selector("html[data-ready=yes]")
+    page.keyboard.press("k")
+    page.wait_for_url(f"**/row?id={name}*")
+
+
+def focused(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.dataset.id || ''"))
+
+
+def row_of(number: int) -> str:
+    return f"Docs_{number:08d}_I"
+
+
+def test_the_keyboard_goes_over_the_ends_of_pages_of_the_list(long, opened):
+    page = opened(long.opening).page
+    page.locator("a.row").last.focus()
+    page.keyboard.press("j")
+    until(page, f"document.activeElement.dataset.id === '{row_of(PAGE)}'")
+    assert "after=" in page.url
+    page.keyboard.press("k")
+    until(page, f"document.activeElement.dataset.id === '{row_of(PAGE - 1)}'")
+    page.locator("a.row").first.focus()
+    page.keyboard.press("k")
+    assert focused(page) == row_of(0) and "first row" in page.inner_text("#said")
+    page.goto(f"{long.url}/?after=|{row_of(2 * PAGE - 1)}")
+    page.wait_for_selector("html[data-ready=yes]")
+    page.locator("a.row").last.focus()
+    page.keyboard.press("j")
+    assert focused(page) == row_of(2 * PAGE + 6) and "last row" in page.inner_text("#said")
+
+
+def test_a_deep_link_to_a_row_has_rows_before_and_after_it(long, opened):
+    page = opened(long.opening).page
+    page.goto(f"{long.url}/row?id={row_of(PAGE)}")
+    page.wait_for_selector("html[data-ready=yes]")
+    page.get_by_role("link", name="Previous row").click()
+    page.wait_for_url(f"**id={row_of(PAGE - 1)}*")
+    page.goto(f"{long.url}/row?id={row_of(0)}")
+    page.wait_for_selector("html[data-ready=yes]")
+    page.keyboard.press("k")
+    assert row_of(0) in page.url and "first row" in page.inner_text("#said")
+
+
+def test_the_list_is_come_back_to_at_the_row(long, opened):
+    page = opened(long.opening).page
+    page.goto(f"{long.url}/?sort=weakest")
+    page.locator("a.row").nth(PAGE - 1).click()
+    page.wait_for_selector("html[data-ready=yes]")
+    page.keyboard.press("j")
+    page.wait_for_url(f"**id={row_of(PAGE)}*")
+    page.wait_for_selector("html[data-ready=yes]")
+    page.locator("#back").click()
+    page.wait_for_selector("#filters")
+    until(page, f"document.activeElement.dataset.id === '{row_of(PAGE)}'")
+    assert "sort=weakest" in page.url and "after=" in page.url
+    page.goto(f"{long.url}/")
+    page.locator("a.row").nth(30).click()
+    page.wait_for_selector("main.detail")
+    page.go_back()
+    page.wait_for_selector("#filters")
+    until(page, f"document.activeElement.dataset.id === '{row_of(30)}'")
+
+
+def test_the_list_stays_while_somebody_writes_a_note(long, opened):
+    page = opened(long.opening).page
+    until(page, f"{LOOKED} > 0")
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.evaluate("() => { window.kept = document.querySelector('a.row') }")
+    long.desk.index.version += 1
+    look_again(page)
+    page.wait_for_timeout(500)
+    assert page.evaluate("kept.isConnected && document.activeElement.id === 'note'")
+    page.keyboard.press("Escape")
+    assert focused(page) == row_of(0)
+    page.evaluate("document.activeElement.blur()")
+    look_again(page)
+    until(page, "!kept.isConnected")
+
+
+def test_the_row_that_a_note_was_about_is_focused_in_a_list_drawn_anew(long, opened):
+    page = opened(long.opening).page
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.evaluate("() => { const list = document.querySelector('#results'); list.innerHTML += '' }")
+    page.keyboard.press("Escape")
+    until(page, f"document.activeElement.dataset.id === '{row_of(0)}'")
 
 
 def test_attempts_by_the_keyboard(store, address, opened):

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.artifacts import Outcome
 from tasks.browsing.index import Index
-from tasks.browsing.search import PAGE, Filters, Found, following, search
+from tasks.browsing.search import PAGE, Around, Filters, Found, around, search
 from tasks.errors import BadInput
 from tasks.models import Placing, Reject, RejectReason, Split, Style, Verdict
 from tasks.reviews import Review
@@ -189,9 +189,28 @@ def test_pages_have_every_row_once(tmp_path, sort):
             break
         after = found.after
     assert len(seen) == len(set(seen)) == found.total == 2 * PAGE + 7
+    index.close()
+
+
+@pytest.mark.parametrize("sort", ["id", "weakest", "hardest", "duplicates"])
+def test_a_row_knows_its_neighbours_and_its_page(tmp_path, sort):
+    index = Index(many(tmp_path / "store", 2 * PAGE + 7), tmp_path / "index")
+    index.refresh()
+    pages, keys, after = [], [""], ""
+    while after or not pages:
+        found = asked(index, sort=sort, after=after)
+        assert found.before == (None if not pages else keys[-2])
+        pages.append([row["id"] for row in found.rows])
+        after = found.after
+        keys.append(after)
+    seen = [None, *(name for page in pages for name in page), None]
     with index.cursor() as cursor:
-        assert following(cursor, Filters(sort=sort), {}, {"id": seen[0]}) == seen[1]
-        assert following(cursor, Filters(sort=sort), {}, {"id": seen[-1]}) == ""
+        for place in (1, 2, PAGE, PAGE + 1, 2 * PAGE, 2 * PAGE + 1, 2 * PAGE + 7):
+            name = str(seen[place])
+            known = Around(seen[place - 1] or "", seen[place + 1] or "", keys[(place - 1) // PAGE])
+            assert around(cursor, Filters(sort=sort), {}, {"id": name}) == known
+        assert around(cursor, Filters(q="nowhere"), {}, {"id": str(seen[1])}) == Around()
+        assert around(cursor, Filters(), {}, {"id": "nowhere"}) == Around()
     index.close()
 
 

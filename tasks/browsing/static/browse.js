@@ -20,6 +20,11 @@
     });
   }
 
+  // A row of the list, which may have been drawn anew since somebody looked at it.
+  function listed(id) {
+    return all("a.row").find((candidate) => candidate.dataset.id === id);
+  }
+
   // Why there is no answer, or another one than was asked for: a text.
   async function problem(answer) {
     if (!answer) return "the server does not answer: start it again";
@@ -38,17 +43,27 @@
     return new URLSearchParams(pairs).toString();
   }
 
+  // Whether somebody is at something that a list which is drawn anew would take away.
+  function occupied() {
+    const focused = document.activeElement && document.activeElement.matches("a.row");
+    return Boolean(typing || focused || one("dialog[open]"));
+  }
+
+  // Draw the rows that a query string asks for; with keep because the run went on, else because somebody wants them.
   async function show(query, keep) {
     const mine = ++asked, results = one("#results");
     results.setAttribute("aria-busy", "true");
     const answer = await fetch(`/rows?${query}`).catch(() => null);
-    if (mine !== asked) return;
+    const body = answer && answer.ok ? await answer.text() : "";
+    if (mine !== asked) return false;
     results.setAttribute("aria-busy", "false");
-    if (!answer || !answer.ok) { say(await problem(answer)); return; }
+    if (!answer || !answer.ok) { say(await problem(answer)); return false; }
+    if (keep && occupied()) return false;
     const focused = document.activeElement && document.activeElement.matches("#results input")
       ? [document.activeElement.name, document.activeElement.value] : null;
+    const at = document.activeElement && document.activeElement.dataset.id;
     const folded = new Map(all(".facet").map((facet) => [one("summary", facet).textContent, facet.open]));
-    results.innerHTML = await answer.text();
+    results.innerHTML = body;
     for (const facet of all(".facet")) {
       const was = folded.get(one("summary", facet).textContent);
       if (was !== undefined) facet.open = was;
@@ -57,7 +72,16 @@
       const again = all("#results input").find((input) => input.name === focused[0] && input.value === focused[1]);
       if (again) again.focus();
     }
+    if (at) listed(at)?.focus();
     if (!keep) history.replaceState(null, "", query ? `/?${query}` : "/");
+    return true;
+  }
+
+  // Focus the row that the address names: the one that somebody came back from.
+  function land() {
+    let name = "";
+    try { name = decodeURIComponent(location.hash); } catch { return; }
+    if (name.startsWith("#row-")) listed(name.slice("#row-".length))?.focus();
   }
 
   if (form) {
@@ -67,15 +91,38 @@
       clearTimeout(typing);
       typing = setTimeout(() => { typing = 0; show(wanted()); }, 250);
     });
+    // Who goes back from a row finds it again.
+    document.addEventListener("click", (event) => {
+      const opened = event.target.closest("a.row");
+      if (opened) history.replaceState(null, "", `${location.pathname}${location.search}#row-${encodeURIComponent(opened.dataset.id)}`);
+    });
+    land();
   }
 
-  function row(step) {
+  function focusRow(found) {
+    found.focus();
+    found.scrollIntoView({ block: "nearest" });
+  }
+
+  function atEnd(step) {
+    say(step > 0 ? "This is the last row." : "This is the first row.");
+  }
+
+  async function row(step) {
     const rows = all("a.row");
     if (!rows.length) return;
     const at = rows.indexOf(document.activeElement);
-    const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + step))];
-    next.focus();
-    next.scrollIntoView({ block: "nearest" });
+    const next = rows[at < 0 ? (step > 0 ? 0 : rows.length - 1) : at + step];
+    if (next) { focusRow(next); return; }
+    const page = one(step > 0 ? "#next" : "#previous");
+    if (!page) { atEnd(step); return; }
+    if (one("#results").getAttribute("aria-busy") !== "true" && await show(page.search.slice(1))) focusRow(all("a.row").at(step > 0 ? 0 : -1));
+  }
+
+  function move(step) {
+    const link = one(step > 0 ? "#following" : "#preceding");
+    if (link) location.href = link.href;
+    else atEnd(step);
   }
 
   // --- decisions ------------------------------------------------------------------------------------------------
@@ -89,7 +136,7 @@
   }
 
   function shownOf(id) {
-    return detail || all("a.row").find((candidate) => candidate.dataset.id === id);
+    return detail || listed(id);
   }
 
   function ask(decision) {
@@ -132,7 +179,9 @@
   one("#note").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); one("form", deciding).requestSubmit(); }
   });
-  deciding.addEventListener("close", () => { if (pending && pending.from) pending.from.focus(); });
+  deciding.addEventListener("close", () => {
+    if (pending) (pending.from.isConnected ? pending.from : shownOf(pending.id))?.focus();
+  });
 
   // --- re-runs and attempts -------------------------------------------------------------------------------------
   async function rerun(button) {
@@ -167,8 +216,8 @@
 
   const keys = {
     "/": () => { if (one("#q")) { one("#q").focus(); one("#q").select(); } else location.href = "/"; },
-    j: () => { if (!detail) row(1); else if (detail.dataset.following) location.href = detail.dataset.following; },
-    k: () => { if (!detail) row(-1); else history.back(); },
+    j: () => { if (detail) move(1); else row(1); },
+    k: () => { if (detail) move(-1); else row(-1); },
     a: () => ask("accept"),
     x: () => ask("reject"),
     u: () => { const id = chosen(); if (id) decide(id, "undo", ""); else say("Choose a row first: j and k go through the list."); },
@@ -254,9 +303,8 @@
     one("#live-failed").textContent = counts(state.failed_tries);
     redraw("#live-rejects", state.newest, reject);
     live.dataset.looked = String(Number(live.dataset.looked || 0) + 1);
-    const focused = document.activeElement && document.activeElement.matches("a.row");
-    const busy = typing || one("#results").getAttribute("aria-busy") === "true";
-    if (one("#main").dataset.version !== String(state.version) && !focused && !busy) show(location.search.slice(1), true);
+    const busy = occupied() || one("#results").getAttribute("aria-busy") === "true";
+    if (one("#main").dataset.version !== String(state.version) && !busy) show(location.search.slice(1), true);
   }
 
   async function look() {
