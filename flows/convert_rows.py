@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def convert_rows(rows: Path, out: Path, style: TargetStyle, config: BuildConfig)
     check_rows(rows, out, config)
     work = out.with_name(f".{out.name}.work")
     config = _with_converter_alone(config)
-    place = {"store": str(work), "run": "convert", "cache": answers_path(config)}
+    with rows.open("rb") as file:  # what a file takes is booked on it, and counts towards no other file's budget
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    place = {"store": str(work), "run": f"convert-{content[:12]}", "cache": answers_path(config)}
     run = Run(config=config.model_copy(update=place), teachers=config.teachers)
     with one_writer(run.store, run.config.run, config.busy_wait_s, get_run_logger().warning):
         parts = read_file(run, rows)

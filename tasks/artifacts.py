@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
@@ -30,7 +31,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from tasks import metrics
 from tasks.arrow import arrow_schema
@@ -41,6 +42,7 @@ from tasks.settings import fingerprint
 from tasks.store import TEMPORARY, Store
 
 R = TypeVar("R", bound=BaseModel)
+_LOG = logging.getLogger(__name__)
 
 
 class Receipt(BaseModel):
@@ -128,9 +130,14 @@ class Stage:
         self.store, self.run, self.name = store, run, name
 
     def done(self, shard: str) -> Receipt | None:
-        """The receipt of a finished shard; None where it is missing."""
-        data = self.store.find(self.run, self.name, "receipts", f"{shard}.json")
-        return Receipt.model_validate_json(data) if data is not None else None
+        """The receipt of a finished shard; None where it is missing, or cannot be read."""
+        place = (self.run, self.name, "receipts", f"{shard}.json")
+        data = self.store.find(*place)
+        try:
+            return Receipt.model_validate_json(data) if data is not None else None
+        except ValidationError:
+            _LOG.warning("%s is no receipt: the shard is done again", self.store.path(*place))
+            return None
 
     def run_shard(
         self,
@@ -283,9 +290,14 @@ class Stage:
         self.store.write(json.dumps(manifest, indent=1).encode(), self.run, self.name, "manifest.json")
 
     def manifest(self) -> dict[str, Any] | None:
-        """The stage's manifest; None before the stage has finished."""
-        data = self.store.find(self.run, self.name, "manifest.json")
-        loaded: dict[str, Any] | None = json.loads(data) if data is not None else None
+        """The stage's manifest; None before the stage has finished, and where it cannot be read."""
+        place = (self.run, self.name, "manifest.json")
+        data = self.store.find(*place)
+        try:
+            loaded: dict[str, Any] | None = json.loads(data) if data is not None else None
+        except ValueError:
+            _LOG.warning("%s is no manifest: the stage counts as unfinished", self.store.path(*place))
+            return None
         return loaded
 
 

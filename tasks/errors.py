@@ -57,6 +57,11 @@ class TargetsMissed(KodforgeError):
     """Some numbers are not what the config wants them to be. The run itself is finished, and its release stands."""
 
 
+_DEFECTS = (AssertionError, AttributeError, LookupError, NameError, TypeError, ValueError)
+"""What kodforge does not raise on purpose: it comes of the same data again."""
+
+
 def retryable(error: BaseException) -> bool:
-    """Whether running the same shard again can help."""
-    return not isinstance(error, BadInput | TeacherMisconfigured | TeacherStopped | StoreFull | RunBusy)
+    """Whether running the same shard again can help: not where the config, a file or the code is wrong."""
+    wrong = (BadInput, TeacherMisconfigured, TeacherStopped, StoreFull, RunBusy)
+    return not isinstance(error, wrong + _DEFECTS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import StrEnum
 from typing import Protocol
 
@@ -90,7 +91,7 @@ class Run(BaseModel):
     @property
     def account(self) -> str:
         """What the run is called where several stores may share one file of answers."""
-        return f"{self.config.store}/{self.config.run}"
+        return account_of(self.config.store, self.config.run)
 
     def receipts(self, name: StageName) -> list[Receipt]:
         """Receipts of a finished stage, in shard order.
@@ -110,6 +111,14 @@ class Run(BaseModel):
         """Write the manifest of a stage."""
         if plan_in_the_making() is None:
             self.stage(name).finish(receipts, config_fingerprint(self.config))
+
+
+def account_of(store: str, run: str) -> str:
+    """On what the calls of a run are booked: one name, however the store is spelled and wherever a process stands."""
+    place = (
+        store if "://" in store and not store.startswith("file:") else os.path.abspath(store.removeprefix("file://"))
+    )
+    return f"{place.rstrip('/')}/{run}"
 
 
 class Stored(Protocol):

@@ -26,5 +26,6 @@ def secret(block: str, what_for: str) -> Any:
             f"there is no Prefect Secret block {block!r}, which {what_for} names. Make it in the UI under Blocks, or "
             f"with `kodforge blocks`"
         ) from error
+    held = held.strip() if isinstance(held, str) else held  # of a block made in the UI, as one pastes it
     remember(held)
     return held

@@ -48,6 +48,18 @@ def test_finished_shard_is_skipped_and_changed_settings_or_inputs_run_it_again(s
     assert (first.rows_in, first.rows_out, first.rejected, first.reasons) == (2, 1, 1, {"abstained": 1})
 
 
+def test_a_receipt_that_cannot_be_read_is_none(stage, tmp_path, caplog):
+    receipt = stage.run_shard("part-00000", Seed, [], lambda: Outcome(1, [seed(1)]))
+    stage.finish([receipt], "config")
+    for name in ("receipts/part-00000.json", "manifest.json"):
+        file = tmp_path / "run/questions" / name
+        file.write_bytes(file.read_bytes()[:40])
+    assert stage.manifest() is None
+    assert stage.run_shard("part-00000", Seed, [], lambda: Outcome(1, [seed(1)])) == receipt
+    assert stage.rows("part-00000", Seed) == [seed(1)]
+    assert str(tmp_path / "run/questions/receipts/part-00000.json") in caplog.text
+
+
 def test_rows_that_vanish_are_a_defect(stage):
     with pytest.raises(AssertionError, match="3 rows in, but 1 out and 1 rejected"):
         stage.run_shard("part-00000", Seed, [], lambda: Outcome(3, [seed(1)], [reject(2)]))

@@ -3,9 +3,9 @@
 import pytest
 
 from flows.console.options import load_config
-from tasks.errors import BadInput
+from tasks.errors import BadInput, StoreUnavailable, retryable
 from tasks.models import Subset
-from tasks.run import config_fingerprint, shareable_config
+from tasks.run import account_of, config_fingerprint, shareable_config
 from tasks.settings import BuildConfig, Verification
 
 
@@ -99,3 +99,26 @@ def test_one_bound_of_a_gate_leaves_the_other_as_it_is():
     assert Verification().gates.mutation_score.caution_below == 0.6
     with pytest.raises(ValueError, match="mutation"):
         Verification(gates={"mutation": {"caution_below": 0.9}})
+
+
+@pytest.mark.parametrize("setting", ["store=ftp://bob:hunter2@host/store", "release.path=s3://key:secret@bucket/x"])
+def test_a_store_with_a_password_is_refused_before_anything_is_told_of_it(setting):
+    with pytest.raises(BadInput, match="holds a password") as caught:
+        load_config("demo", [setting])
+    assert "hunter2" not in str(caught.value) and "secret@" not in str(caught.value)
+
+
+def test_a_run_is_booked_on_one_name_however_its_store_is_spelled(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    spelled = ("store", "./store", "store/", str(tmp_path / "store"), f"file://{tmp_path}/store")
+    assert {account_of(store, "r") for store in spelled} == {f"{tmp_path}/store/r"}
+    assert account_of("s3://bucket/p/", "r") == account_of("s3://bucket/p", "r") == "s3://bucket/p/r"
+
+
+@pytest.mark.parametrize(
+    ("error", "again"),
+    [(StoreUnavailable("away"), True), (OSError("torn"), True), (RuntimeError("of a library"), True)]
+    + [(kind("a defect"), False) for kind in (AssertionError, TypeError, KeyError, ValueError, BadInput)],
+)
+def test_what_comes_of_the_same_data_again_is_not_retried(error, again):
+    assert retryable(error) is again

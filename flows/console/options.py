@@ -10,6 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from tasks.errors import BadInput
+from tasks.redaction import redacted
 from tasks.settings import BuildConfig
 
 Profile = Annotated[str, typer.Option("--profile", help="demo, pilot, full, or the path of a YAML file.")]
@@ -58,10 +59,11 @@ def with_overrides(values: dict[str, Any], sets: list[str]) -> dict[str, Any]:
 
 
 def describe(error: ValidationError) -> str:
-    """Pydantic's findings, one line each: where, what is wrong, the value received."""
+    """Pydantic's findings, one line each: where, what is wrong, the value received, without passwords."""
     lines = []
     for found in error.errors(include_url=False):
         where = ".".join(str(part) for part in found["loc"] if part != "[key]") or "config"
         value = "" if found["type"] == "missing" or isinstance(found["input"], dict) else f", got {found['input']!r}"
+        value = redacted(value)
         lines.append(f"{where}: {found['msg']}{value}")
     return "invalid config\n  " + "\n  ".join(lines)

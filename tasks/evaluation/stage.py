@@ -21,7 +21,7 @@ from tasks.execution.slots import resolve_backend
 from tasks.execution.verify import shareable_sandbox
 from tasks.extraction.code import extraction_digest
 from tasks.models import EvalAnswer, EvalItem, EvalVerdict, Reject
-from tasks.run import Purpose, answers_path, wire_settings
+from tasks.run import Purpose, account_of, answers_path, wire_settings
 from tasks.settings import Endpoint, EvaluationConfig, fingerprint
 from tasks.shards import SANDBOX, TEACHER, shard_task
 from tasks.store import Store
@@ -58,7 +58,7 @@ class EvaluationRun(BaseModel):
     @property
     def purpose(self) -> Purpose:
         """What calls are booked on."""
-        return Purpose(run=f"{self.config.store}/{self.name}", stage="evaluation", budget=self.config.budget)
+        return Purpose(run=account_of(self.config.store, self.name), stage="evaluation", budget=self.config.budget)
 
     @property
     def box(self) -> list[object]:

@@ -16,13 +16,13 @@ from typing import TypeVar, cast
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, LocalTokenNotFoundError
-from prefect.blocks.system import Secret
 from pydantic import BaseModel, ConfigDict
 
 from tasks.errors import BadInput, KodforgeError
 from tasks.licences.mix import check_mix, refuse
 from tasks.publishing.folder import MANIFEST, Manifest, check_sums, opened
 from tasks.scratch import scratch_folder
+from tasks.secret_block import secret
 from tasks.settings import BuildConfig
 from tasks.settings.licensing import Licensing
 from tasks.settings.stages import Hub
@@ -69,14 +69,7 @@ def token_of(hub: Hub) -> str | None:
     """
     if not hub.token_block:
         return os.environ.get(hub.token_env) or None
-    try:
-        block = cast("Secret[str]", Secret.load(hub.token_block, _sync=True))  # type: ignore[call-arg]
-    except ValueError as error:
-        raise BadInput(
-            f"there is no Prefect Secret block {hub.token_block!r}. Make it in the UI under Blocks, or name an "
-            f"environment variable in release.hub.token_env"
-        ) from error
-    return str(block.get())
+    return str(secret(hub.token_block, "release.hub.token_block"))
 
 
 def check_hub(config: BuildConfig) -> str:

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from tasks.settings.curation import Curation
 from tasks.settings.engine import Engine
 from tasks.settings.kpis import Kpis
-from tasks.settings.place import Place
+from tasks.settings.place import Place, StoreUrl
 from tasks.settings.post_training import PostTraining
 from tasks.settings.section import Tree
 from tasks.settings.sources import Diversity, Licences, QuestionRules, SubsetOptions
@@ -47,7 +47,7 @@ class BuildConfig(Tree):
         le=604_800,
         description="Seconds to wait where another flow run is writing the same run; then this one fails.",
     )
-    store: str = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
+    store: StoreUrl = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
     storage: Storage = Storage()
     cache: Place = Field(
         "",

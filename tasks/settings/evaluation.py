@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from tasks.models.vocabulary import Asking
 from tasks.settings.build import read_profile
-from tasks.settings.place import Place
+from tasks.settings.place import Place, StoreUrl
 from tasks.settings.section import Section, Tree
 from tasks.settings.stages import Sandbox
 from tasks.settings.storage import Storage
@@ -110,7 +110,7 @@ class EvaluationConfig(Tree):
 
     profile: str = Field("", description="Path of a YAML file with values of this config. Empty: none is read.")
     run: str = Field("evaluation", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="Name of its folder.")
-    store: str = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
+    store: StoreUrl = Field("kodforge-store", description="Folder or fsspec URL that holds the runs.")
     storage: Storage = Storage()
     cache: Place = Field(
         "",

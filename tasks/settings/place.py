@@ -22,5 +22,16 @@ def without_password(place: str) -> str:
     return place
 
 
+def _no_login(url: str) -> str:
+    if _PASSWORD.search(url):
+        raise ValueError(
+            "the URL holds a password, which would be printed. Leave it out: put the login into a Prefect block that "
+            "storage.block names, or where the filesystem's own library looks for it"
+        )
+    return url
+
+
+StoreUrl = Annotated[str, AfterValidator(_no_login)]
+"""A folder or an fsspec URL without a password."""
 Place = Annotated[str, AfterValidator(without_password)]
 """A local path, or a URL without a password."""

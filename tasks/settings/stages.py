@@ -8,6 +8,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from tasks.settings.licensing import Licensing
+from tasks.settings.place import StoreUrl
 from tasks.settings.section import Section
 
 
@@ -70,7 +71,7 @@ class Hub(Section):
 class Release(Section):
     """What is written at the end of a run, where, and in which version."""
 
-    path: str = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
+    path: StoreUrl = Field("", description="Folder or fsspec URL. Empty: `<store>/<run>/release`.")
     title: str = Field("Verified coding triplets", description="For the card, the citation and Croissant.")
     creator: str = Field("", description="Who publishes it, for the citation. Empty: its authors.")
     version: str = Field(

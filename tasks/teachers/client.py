@@ -95,6 +95,11 @@ class TeacherClient:
         for future in running:
             future.cancel()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether no server takes requests as things are, for its key or the model."""
+        return self._dispatcher.is_refused
+
     def check(self) -> None:
         """Reach every server and have its key accepted, without asking the model anything.
 

@@ -18,6 +18,8 @@ from tasks.teachers.pending import STOPPED
 from tasks.teachers.requests import TeacherRequest
 
 _clients: dict[str, TeacherClient] = {}
+_refused: list[TeacherClient] = []
+"""Those whose key was refused. Other threads may still be told so."""
 _lock = threading.Lock()
 _stopping = threading.Event()
 
@@ -47,6 +49,10 @@ def shared_client(endpoint: Endpoint, cache_path: str, role: str = "author") -> 
         raise TeacherStopped(STOPPED)
     with _lock:
         place = fingerprint(endpoint, cache_path)
+        if (
+            place in _clients and _clients[place].is_refused
+        ):  # the next one reads its key anew
+            _refused.append(_clients.pop(place))
         if place not in _clients:
             if not _clients:
                 start_metrics()
@@ -87,3 +93,5 @@ def close_clients() -> None:
     with _lock:
         while _clients:
             _clients.popitem()[1].close()
+        while _refused:
+            _refused.pop().close()

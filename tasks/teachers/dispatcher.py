@@ -85,6 +85,11 @@ class Dispatcher:
         """
         return cls(endpoint, [await Server.open(route, endpoint) for route in endpoint.all_routes], role)
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether no server takes requests as things are."""
+        return all(server.refuses for server in self.servers)
+
     async def close(self) -> None:
         """Close all connections."""
         for server in self.servers:
@@ -189,10 +194,10 @@ class Dispatcher:
     def _leave_out(self, server: Server, refusal: TeacherMisconfigured) -> bool:
         """Go on without a server that refuses; False where it was the last."""
         if not server.refuses:
-            server.refuses = True
-            if not all(other.refuses for other in self.servers):
+            server.refused()
+            if not self.is_refused:
                 _LOG.warning("%s. The other routes take over its share", refusal)
-        return not all(other.refuses for other in self.servers)
+        return not self.is_refused
 
     async def _server(self, tokens: int, avoid: Server | None) -> Server:
         """Wait until a server may be asked, and count one more in flight there; first come, first served.

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from tasks.errors import BadInput
+from tasks.secret_block import secret
 from tasks.settings import Endpoint, Route
 from tasks.teachers.faults import Retry
 from tasks.teachers.limits import Allowance, InFlight
@@ -28,6 +29,8 @@ _CONNECT_S = 30.0
 _ILL_AFTER = 3
 """Failures in a row after which the others are preferred."""
 _ILL_S, _MOST_ILL_S = 1.0, 60.0
+_REFUSING_S = 600.0
+"""How long a server that refuses its key is left alone, while others are well."""
 
 
 @dataclass(frozen=True)
@@ -59,17 +62,7 @@ def api_key(route: Route | Endpoint) -> str | None:
                 f"is not set. Set it, or name another in api_key_env (empty: no key)"
             )
         return key
-    if route.api_key_block:
-        from prefect.blocks.system import Secret  # noqa: PLC0415 - needs a Prefect server
-
-        try:
-            secret = cast(Secret[str], Secret.load(route.api_key_block, _sync=True))  # type: ignore[call-arg]
-            return str(secret.get())
-        except ValueError as error:
-            raise BadInput(
-                f"there is no Prefect Secret block {route.api_key_block!r}. Make it in the UI under Blocks"
-            ) from error
-    return None
+    return str(secret(route.api_key_block, "api_key_block")) if route.api_key_block else None
 
 
 def next_of(ready: Sequence[Server], avoid: Server | None) -> Server:
@@ -91,7 +84,6 @@ class Server:
 
     Attributes:
         answers: how many it has given.
-        refuses: it takes no request as things are, for its key or the model; it is not asked again by this process.
         credit: its place in the order of turns.
 
     Args:
@@ -110,7 +102,7 @@ class Server:
         self.host = httpx.URL(route.base_url).host
         self._key = api_key(route)
         self._failures, self._ill_until, self._pause_s = 0, 0.0, _ILL_S
-        self.refuses = False
+        self._refuses_until = 0.0
         self.answers = 0
         self.credit = 0.0
         headers = {"accept-encoding": "gzip, deflate", "content-type": "application/json"}
@@ -165,6 +157,15 @@ class Server:
     @property
     def has_room(self) -> bool:
         return self.in_flight.now < self.in_flight.limit
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it takes no request as things are, for its key or the model."""
+        return time.monotonic() < self._refuses_until
+
+    def refused(self) -> None:
+        """It takes no request: it is left alone for a while."""
+        self._refuses_until = time.monotonic() + _REFUSING_S
 
     @property
     def ill_s(self) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
+from tasks.models import UNPROVEN
 from tests.chromium import Opened, running_chromium
 from tests.flows.story import found
 from tests.processes import UNCHECKED, sets
@@ -112,7 +113,8 @@ def test_the_funnel_has_the_rows_of_the_files(run, opened):
 def test_difficulty_verdicts_and_tests_are_those_of_the_files(run, opened):
     page = opened(run).page
     triplets = table_of(run, "triplets", ["subset", "gpt_difficulty", "lineage"])
-    failed = rejects_of(run, "triplets").assign(gpt_difficulty="fail")
+    failed = rejects_of(run, "triplets")
+    failed["gpt_difficulty"] = ["unproven" if reason in UNPROVEN else "fail" for reason in failed["reason"]]
     counted = pd.concat([triplets, failed]).groupby(["subset", "gpt_difficulty"]).size().to_dict()
     own = [row for row in data_of(page, "difficulty") if row["whose"] == "this run"]
     assert {(row["subset"], row["difficulty"]): row["questions"] for row in own if row["questions"]} == counted

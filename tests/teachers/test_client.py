@@ -23,6 +23,7 @@ from tasks.settings import Endpoint, Sampling
 from tasks.teachers import dispatcher as dispatcher_module
 from tasks.teachers.cache import open_cache
 from tasks.teachers.client import TeacherClient
+from tasks.teachers.clients import close_clients, shared_client
 from tasks.teachers.requests import Answer, ChatRequest, CompletionRequest, Refused, WhyNot
 
 KEY = "canary-key-7f3a"
@@ -326,6 +327,23 @@ def test_refused_key_or_unknown_model_stops_at_once(start, connect, monkeypatch,
         connect(server.url, api_key_env="THE_KEY").ask_all([ask("a")])
     assert KEY not in str(caught.value)
     assert server.visits["a"] == 1
+
+
+def test_a_key_that_was_replaced_is_read_anew(start, monkeypatch, tmp_path):
+    """In a process that stays, as a Dask worker does."""
+
+    def behave(prompt: str, visit: int) -> tuple[int, dict[str, str], bytes]:
+        sent = {name.lower(): value for name, value in server.headers[-1].items()}
+        return good(prompt, visit) if sent["authorization"] == f"Bearer {KEY}" else (401, {}, b"")
+
+    server = start(behave)
+    monkeypatch.setenv("THE_KEY", "wrong")
+    endpoint, cache = Endpoint(base_url=server.url, model="m", api_key_env="THE_KEY"), str(tmp_path / "answers.sqlite")
+    with pytest.raises(TeacherMisconfigured, match="refuses the key in 'THE_KEY'"):
+        shared_client(endpoint, cache).ask_all([ask("a")])
+    monkeypatch.setenv("THE_KEY", KEY)
+    assert isinstance(shared_client(endpoint, cache).ask_all([ask("a")])[0], Answer)
+    close_clients()
 
 
 def test_check_tells_unreachable_from_refused(start, connect, monkeypatch):
