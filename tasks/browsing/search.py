@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tasks.browsing.queries import Cursor, dicts, fetch, first, one
-from tasks.browsing.words import find, left_out, terms_of
+from tasks.browsing.words import find, id_of, left_out, terms_of
 from tasks.errors import BadInput
 from tasks.reviews import Reviews
 
@@ -209,12 +209,19 @@ def _key(sorted_by: object, row: str) -> str:
 def _chosen_rows(cursor: Cursor, filters: Filters, reviews: Reviews) -> str:
     """What to select from: all rows, or those with the words that are asked for; with what was decided on them."""
     rows = "rows"
-    if find(cursor, terms_of(filters.q)):
+    terms = terms_of(filters.q)
+    if find(cursor, terms):
         # By their ids: while what has changed is read, the texts of some rows are newer than the rows.
         cursor.execute(
             "CREATE OR REPLACE TEMP TABLE fitting AS SELECT n FROM rows "
             "SEMI JOIN (SELECT id FROM texts SEMI JOIN hits USING (n)) USING (id)"
         )
+        if name := id_of(terms):
+            cursor.execute(
+                "INSERT INTO fitting SELECT n FROM rows "
+                "WHERE starts_with(lower(id), lower($1)) OR starts_with($1, id || '/')",
+                [name],
+            )
         rows += " SEMI JOIN fitting USING (n)"
     if reviews:
         decisions = [review.decision.value for review in reviews.values()]

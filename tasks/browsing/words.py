@@ -9,7 +9,7 @@ rows compared with it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from tasks.browsing.database import transaction
@@ -18,6 +18,7 @@ from tasks.browsing.queries import Cursor, one
 WORD = r"[\pL\pN\pM_]+"
 """As RE2, DuckDB's regular expressions, writes it."""
 _TERM = re.compile(r'-?"([^"]*)"?|(\S+)')
+_DIGIT = re.compile("[0-9]")
 MOST_TERMS, LONGEST_TERM = 12, 200
 """More are left out of a search, and longer ones are cut; ``left_out`` says so."""
 _RESORT = 0.25
@@ -48,6 +49,14 @@ def terms_of(query: str) -> list[Term]:
     """What a search field says: words, ``"words in quotes"``, ``-words`` that must not be there."""
     found = [Term(one.text[:LONGEST_TERM], one.wanted) for one in _written(query)]
     return found[:MOST_TERMS]
+
+
+def id_of(terms: Sequence[Term]) -> str:
+    """What looks like the id of a row, of one of its tries, or the beginning of one; empty where more is asked for."""
+    if len(terms) != 1 or not terms[0].wanted:
+        return ""
+    text = terms[0].text
+    return text if "_" in text and _DIGIT.search(text) else ""
 
 
 def left_out(query: str) -> str:

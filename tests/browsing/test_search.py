@@ -123,6 +123,28 @@ def test_words_are_found_wherever_they_stand(index, query, wanted):
     assert ids(asked(index, q=query)) == wanted
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        (FIRST, {FIRST}),
+        (f'"{FIRST}"', {FIRST}),
+        (f" {FIRST.lower()} ", {FIRST}),
+        (f"{FIRST}/2", {FIRST}),
+        (f"{FIRST}/r1/2", {FIRST}),
+        ("Docs_0000", {FIRST, SECOND, TWIN}),
+        ("docs_0", {FIRST, SECOND, TWIN}),
+        ("Data_Structure_00000000", {FAILED}),
+        ("_00000000_", set()),
+        ("Docs_%", set()),
+        (f"-{FIRST}", set(ALL)),
+        (f"{FIRST} merge", set()),
+    ],
+)
+def test_a_row_is_found_by_its_id(index, query, wanted):
+    found = asked(index, q=query)
+    assert ids(found) == wanted and found.total == len(wanted)
+
+
 def test_terms_that_are_not_looked_for_are_told(tmp_path):
     with served(finished(tmp_path / "store"), tmp_path) as site, site.client() as client:
         many = client.get("/rows", params={"q": " ".join(f"a{number}" for number in range(14))}).text
