@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -92,15 +92,36 @@ def matrices(entries: Sequence[Entry], pool: SandboxPool) -> list[CrossCheck]:
         SandboxUnavailable: the sandbox failed.
     """
     jobs = [_jobs(entry) for entry in entries]
-    looks = [Look(wall_s=min(pool.settings.wall_s, _patience(entry))) for entry in entries]
-    pairs = ((job, look) for entry, look in zip(jobs, looks, strict=True) for job in entry.values())
+    walls = [min(pool.settings.wall_s, _patience(entry)) for entry in entries]
+    pairs = ((job, Look(wall_s=wall)) for entry, wall in zip(jobs, walls, strict=True) for job in entry.values())
     verdicts = pool.run_each(pairs)
-    return [_matrix(entry, job, verdicts) for entry, job in zip(entries, jobs, strict=True)]
+    found = []
+    for entry, job, wall in zip(entries, jobs, walls, strict=True):
+        ran = {place: next(verdicts) for place in job}
+        late = [place for place, one in ran.items() if one.verdict is Verdict.TIMEOUT]
+        if late and wall < pool.settings.wall_s:
+            ran |= _again({place: job[place] for place in late}, pool)
+        found.append(_matrix(entry, ran))
+    return found
+
+
+def _again(late: Mapping[tuple[str, str], Pair], pool: SandboxPool) -> dict[tuple[str, str], PairVerdict]:
+    """What came to no end within the shorter limit, within the whole one: a slow solution may be right.
+
+    Each solution is tried once first, so that one that hangs costs one limit and not that of every cell.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    for place in late:
+        first.setdefault(place[0], place)
+    found = dict(zip(first.values(), pool.run_all([late[place] for place in first.values()]), strict=True))
+    slow = {place[0] for place, one in found.items() if one.verdict is not Verdict.TIMEOUT}
+    rest = [place for place in late if place not in found and place[0] in slow]
+    return found | dict(zip(rest, pool.run_all([late[place] for place in rest]), strict=True))
 
 
 def _patience(entry: Entry) -> float:
-    """How long a solution may take under somebody's tests, in seconds: many times what the slowest takes that passes
-    its own. One that hangs would else cost the whole limit under the tests of every attempt."""
+    """How long a solution may take at first under somebody's tests, in seconds: many times what the slowest takes that
+    passes its own. One that hangs would else cost the whole limit under the tests of every attempt."""
     own = [entry.verdicts[one.peer.id].pair for one in entry.entrants if one.peer.id in entry.verdicts]
     walls = [pair.wall_s for pair in own if pair.verdict is Verdict.PASSED]
     return max(_LEAST_WALL_S, _TIMES_WALL * max(walls)) if walls else math.inf
@@ -134,8 +155,7 @@ def _fit(entrant: Entrant, test: str) -> Fit:
     return Fit(missing=found.missing)
 
 
-def _matrix(entry: Entry, jobs: Mapping[tuple[str, str], Pair], verdicts: Iterator[PairVerdict]) -> CrossCheck:
-    ran = {place: next(verdicts) for place in jobs}
+def _matrix(entry: Entry, ran: Mapping[tuple[str, str], PairVerdict]) -> CrossCheck:
     first = {attempt.test: attempt.attempt_id for attempt in _distinct(entry.tests)}
     cells = []
     for entrant in entry.entrants:

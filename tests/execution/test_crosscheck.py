@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tasks.execution.crosscheck import Entry, entrants, entrants_of, matrices
 from tasks.execution.mutation.run import audit_tests, candidates
+from tasks.execution.pool import SandboxPool
 from tasks.execution.stage import judge_attempts
 from tasks.models import PeerKind, Solution, Verdict
 from tasks.settings import EFFORTS, Rigour
@@ -44,6 +45,21 @@ def test_a_run_that_breaks_off_fails_what_it_did_not_pass(pool):
     found, _ = cells(pool, [("hangs", PeerKind.SOLVER, "m", HANGS)], [MORE])
     assert found["hangs", "1"].verdict is Verdict.TIMEOUT
     assert "test_three" in found["hangs", "1"].failed
+
+
+def test_a_slow_solver_has_the_whole_limit_and_one_that_hangs_only_once(pool):
+    slow = f"import time\n\n\n{RIGHT.replace('return', 'time.sleep(2.4); return')}"
+    made = [attempt(number, RIGHT, test) for number, test in enumerate((ONE, MORE), 1)]
+    known = {one.attempt_id: one for one in judge_attempts(made, pool, False, EFFORT)}
+    solvers = [("slow", PeerKind.SOLVER, "m", slow), ("hangs", PeerKind.SOLVER, "m", HANGS.replace("2:", "0:"))]
+    with SandboxPool(pool.settings.model_copy(update={"wall_s": 8})) as patient:
+        found, _ = cells(patient, solvers, [ONE, f"{ONE}\n# as before\n"], known)
+    assert {place: cell.verdict for place, cell in found.items()} == {
+        ("slow", "1"): Verdict.PASSED,
+        ("slow", "2"): Verdict.PASSED,
+        ("hangs", "1"): Verdict.TIMEOUT,
+        ("hangs", "2"): Verdict.TIMEOUT,
+    }
 
 
 def test_a_solution_without_the_name_is_not_compared_but_a_reference_is_by_its_only_function(pool):
@@ -122,7 +138,7 @@ def test_time_and_number_of_mutants_are_bounded(pool):
     many = attempt(1, f"{RIGHT}\n" + "".join(f"x{n} = {n} + {n} * 2\n" for n in range(40)), MORE)
     short = EFFORT.model_copy(update={"mutation_s": 1e-9, "mutants": 100})
     (found,) = audit_tests([(many, judged)], pool, short, seed=0)
-    assert 0 < found.mutation.run < 20 < found.mutation.made
+    assert 5 <= found.mutation.run < 20 < found.mutation.made
 
 
 def test_candidates_are_the_best_covered_passes():

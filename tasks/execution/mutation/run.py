@@ -13,6 +13,8 @@ from tasks.models import Attempt, AttemptVerdict, Audit, Coverage, Mutation, Pai
 from tasks.settings import Effort, TierChoice
 
 _LEAST_WALL_S = 1.0
+_LEAST_RUN = 5
+"""Of fewer mutants a score would say more of how fast this machine is than of the tests."""
 _TIMES_WALL = 5
 """A mutant that takes so many times as long as the solution is taken not to end."""
 
@@ -65,7 +67,8 @@ class _Trial:
 def audit_tests(
     attempts: Sequence[tuple[Attempt, AttemptVerdict]], pool: SandboxPool, effort: Effort, seed: int
 ) -> list[Audit]:
-    """Run mutants of each passed attempt's solution under its tests, until they or the time for them are used up.
+    """Run mutants of each passed attempt's solution under its tests, until they or the time for them are used up; a
+    few in any case.
 
     Args:
         seed: of the sample, where there are more mutants than ``effort.mutants``.
@@ -84,7 +87,7 @@ def audit_tests(
     def jobs() -> Iterator[tuple[Pair, Look]]:
         for trial in trials:
             for number, mutant in enumerate(trial.waiting):
-                if trial.spent_s >= effort.mutation_s:
+                if number >= _LEAST_RUN and trial.spent_s >= effort.mutation_s:
                     break
                 sent.append(trial)
                 yield (
