@@ -173,6 +173,52 @@ def test_filters_narrow_the_list_and_stay_in_the_address(address, opened):
     assert total(page) == everything
 
 
+def test_the_way_back_goes_through_filters(address, opened):
+    page = opened(address).page
+    everything = total(page)
+    tick(page, "subset", "Leetcode")
+    leetcode, at_leetcode = total(page), page.url
+    page.locator("#sort").select_option("weakest")
+    settled(page)
+    page.locator("#q").press_sequentially("return", delay=300)
+    settled(page)
+    page.locator("#q").blur()
+    fate = next(iter(counts(page, "fate")))
+    tick(page, "fate", fate)
+    assert f"fate={fate}" in page.url
+    page.go_back()
+    settled(page)
+    assert "q=return" in page.url and "sort=weakest" in page.url and "fate=" not in page.url
+    assert not page.locator(f"input[name=fate][value='{fate}']").is_checked()
+    page.go_back()
+    settled(page)
+    assert page.url == at_leetcode and total(page) == leetcode, "typing and the order were one step"
+    assert page.locator("#q").input_value() == "" and page.locator("#sort").input_value() == "id"
+    assert page.locator("input[name=subset][value=Leetcode]").is_checked()
+    page.go_back()
+    settled(page)
+    assert total(page) == everything and not page.locator("input[name=subset][value=Leetcode]").is_checked()
+    page.go_forward()
+    settled(page)
+    assert total(page) == leetcode and page.url == at_leetcode
+    page.locator("#mutation_below").fill("0.5")
+    page.locator("#mutation_below").blur()
+    settled(page)
+    assert "mutation_below=0.5" in page.url
+    page.go_back()
+    settled(page)
+    assert page.locator("#mutation_below").input_value() == "" and total(page) == leetcode
+
+
+def test_a_link_within_the_page_does_not_draw_the_list_anew(address, opened):
+    page = opened(address).page
+    page.evaluate("() => { window.kept = document.querySelector('a.row') }")
+    page.evaluate("document.querySelector('.skip').click()")
+    page.go_back()
+    settled(page)
+    assert page.evaluate("kept.isConnected")
+
+
 def test_a_text_is_found_where_the_parquet_has_it(store, address, opened):
     page = opened(address).page
     triplets = table_of(store, "triplets")
@@ -494,6 +540,68 @@ def test_both_colour_schemes_can_be_read(store, address, opened, scheme):
         assert all((luminance(paper) > 0.5) == (scheme == "light") for paper in papers)
         for ink, paper, name in {tuple(one) for one in found}:
             assert contrast(ink, paper) >= 4.5, (ink, paper, name)
+
+
+def test_the_number_of_rows_is_said_after_a_filter(address, opened):
+    page = opened(address).page
+    tick(page, "subset", "Leetcode")
+    assert page.inner_text("#said") == f"{total(page)} rows"
+    assert page.locator("#said[role=status]").count() == 1
+    look_again(page)
+    page.locator("#q").fill("nowhere at all")
+    settled(page)
+    assert page.inner_text("#said") == "0 rows"
+
+
+def test_values_headings_and_tables_have_the_names_of_what_they_belong_to(store, address, opened):
+    page = opened(address).page
+    subsets = page.get_by_role("group", name="Subset", exact=True)
+    assert subsets.get_by_role("checkbox").count() == len(counts(page, "subset")) > 1
+    assert page.get_by_role("heading", level=1).inner_text() == f"Rows of the run {RUN}"
+    assert page.locator("h3, h4").count() == 0, "a level is left out"
+    page.locator("#live summary").click()
+    assert page.get_by_role("table", name="Newest rejects").count() == 1
+    pages = ["/", *(f"/row?id={name}" for name in table_of(store, "audits")["question_id"].head(1))]
+    for path in pages:
+        page.goto(address.split("/?")[0] + path)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        tables = page.locator("table").all()
+        assert tables and all(one.locator("caption").text_content() for one in tables)
+        boxes = [one.bounding_box() for one in page.locator("caption, h1.hidden").all()]
+        assert all(box and box["x"] + box["width"] < 0 for box in boxes), "they are heard and not seen"
+
+
+def test_keys_of_one_letter_can_be_switched_off_for_good(long, opened):
+    page = opened(long.opening).page
+    page.keyboard.press("?")
+    page.get_by_label("Keys of one letter").uncheck()
+    page.keyboard.press("Escape")
+    for _ in range(2):
+        for key in ("j", "?", "/", "x"):
+            page.keyboard.press(key)
+        assert focused(page) == "" and page.locator("dialog[open]").count() == 0
+        assert page.evaluate("document.activeElement.id") != "q" and page.inner_text("#said") == ""
+        page.reload()
+        page.wait_for_selector("html[data-ready=yes]")
+    page.get_by_role("button", name="Keys").click()
+    page.get_by_label("Keys of one letter").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    assert focused(page) == row_of(0)
+
+
+def test_the_first_row_is_on_the_first_screen_of_a_phone(long, opened):
+    page = opened(long.opening, width=390).page
+    assert page.locator(".facet[open]").count() == 0
+    box = page.locator("a.row").first.bounding_box()
+    assert box and box["y"] + box["height"] <= 667
+    page.locator(".facet summary", has_text="Subset").click()
+    page.locator("input[name=subset]").first.check()
+    settled(page)
+    assert page.locator(".facet[open] summary").all_inner_texts() == ["Subset"], "as it was before the rows came anew"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    wide = opened(long.opening).page
+    assert wide.locator(".facet[open]").count() == 5
 
 
 def test_a_phone_need_not_be_scrolled_sideways(store, address, opened):

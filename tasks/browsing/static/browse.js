@@ -36,7 +36,8 @@
 
   // --- the list -------------------------------------------------------------------------------------------------
   const form = one("#filters");
-  let asked = 0, typing = 0;
+  const path = (query) => (query ? `/?${query}` : "/");
+  let asked = 0, typing = 0, shown = location.search.slice(1);
 
   function wanted() {
     const pairs = [...new FormData(form)].filter(([name, value]) => value !== "" && !(name === "sort" && value === "id"));
@@ -49,8 +50,9 @@
     return Boolean(typing || focused || one("dialog[open]"));
   }
 
-  // Draw the rows that a query string asks for; with keep because the run went on, else because somebody wants them.
-  async function show(query, keep) {
+  // Draw the rows that a query string asks for. What becomes of the address: a step that one can go back from ("push"),
+  // or another step in the place of this one ("replace"), or nothing ("keep"). With live, because the run went on; with told, their number is said.
+  async function show(query, { address = "push", live = false, told = false } = {}) {
     const mine = ++asked, results = one("#results");
     results.setAttribute("aria-busy", "true");
     const answer = await fetch(`/rows?${query}`).catch(() => null);
@@ -58,7 +60,7 @@
     if (mine !== asked) return false;
     results.setAttribute("aria-busy", "false");
     if (!answer || !answer.ok) { say(await problem(answer)); return false; }
-    if (keep && occupied()) return false;
+    if (live && occupied()) return false;
     const focused = document.activeElement && document.activeElement.matches("#results input")
       ? [document.activeElement.name, document.activeElement.value] : null;
     const at = document.activeElement && document.activeElement.dataset.id;
@@ -73,7 +75,10 @@
       if (again) again.focus();
     }
     if (at) listed(at)?.focus();
-    if (!keep) history.replaceState(null, "", query ? `/?${query}` : "/");
+    if (address === "push" && query !== shown) history.pushState(null, "", path(query));
+    else if (address !== "keep") history.replaceState(null, "", path(query));
+    shown = query;
+    if (told) { const total = Number(one("#total").dataset.total); say(`${total.toLocaleString("en")} ${total === 1 ? "row" : "rows"}`); }
     return true;
   }
 
@@ -84,12 +89,35 @@
     if (name.startsWith("#row-")) listed(name.slice("#row-".length))?.focus();
   }
 
+  // Fields that are drawn once, as the address has them; what is ticked comes with the rows.
+  function fill() {
+    const pairs = new URLSearchParams(location.search);
+    for (const field of all("#q, #sort, #mutation_below, #branch_below", form)) field.value = pairs.get(field.name) || (field.name === "sort" ? "id" : "");
+  }
+
+  function search(address) {
+    clearTimeout(typing);
+    typing = 0;
+    return show(wanted(), { address, told: true });
+  }
+
   if (form) {
-    form.addEventListener("submit", (event) => { event.preventDefault(); show(wanted()); });
-    document.addEventListener("change", (event) => { if (event.target.form === form) show(wanted()); });
-    one("#q").addEventListener("input", () => {
+    const field = one("#q");
+    form.addEventListener("submit", (event) => { event.preventDefault(); search("push"); });
+    document.addEventListener("change", (event) => {
+      if (event.target.form === form && (event.target !== field || wanted() !== shown)) search(event.target === field ? "replace" : "push");
+    });
+    field.addEventListener("input", () => {
       clearTimeout(typing);
-      typing = setTimeout(() => { typing = 0; show(wanted()); }, 250);
+      typing = setTimeout(() => search("replace"), 250);
+    });
+    window.addEventListener("popstate", async () => {
+      const query = location.search.slice(1);
+      if (query === shown) return;  // a link within the page
+      clearTimeout(typing);
+      typing = 0;
+      fill();
+      if (await show(query, { address: "keep", told: true })) land();
     });
     // Who goes back from a row finds it again.
     document.addEventListener("click", (event) => {
@@ -225,13 +253,19 @@
     "]": () => attempt(1),
     "?": () => one("#help").showModal(),
   };
+  // Keys of one letter or sign get in the way of who speaks to the browser or types past a field: they can be off.
+  const SETTING = "kodforge-keys", letters = one("#letters");
+  try { letters.checked = localStorage.getItem(SETTING) !== "off"; } catch { letters.checked = true; }
+  letters.addEventListener("change", () => {
+    try { localStorage.setItem(SETTING, letters.checked ? "on" : "off"); } catch { say("This browser keeps no settings: it holds on this page."); }
+  });
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || one("dialog[open]")) return;
     if (event.target.matches("input:not([type=checkbox]), select, textarea")) {
       if (event.key === "Escape") { event.target.blur(); event.preventDefault(); }
       return;
     }
-    const act = keys[event.key];
+    const act = letters.checked && keys[event.key];
     if (!act) return;
     event.preventDefault();
     if (!(event.repeat && "axu".includes(event.key))) act();
@@ -304,7 +338,7 @@
     redraw("#live-rejects", state.newest, reject);
     live.dataset.looked = String(Number(live.dataset.looked || 0) + 1);
     const busy = occupied() || one("#results").getAttribute("aria-busy") === "true";
-    if (one("#main").dataset.version !== String(state.version) && !busy) show(location.search.slice(1), true);
+    if (one("#main").dataset.version !== String(state.version) && !busy) show(shown, { address: "keep", live: true });
   }
 
   async function look() {
@@ -322,6 +356,8 @@
     timer = setTimeout(look, wait);
   }
 
+  // The list comes with its facets open, as they are without scripts; on a phone they would stand before all rows.
+  if (matchMedia("(width < 56rem)").matches) for (const facet of all(".facet")) facet.open = false;
   if (live) {
     look();
     document.addEventListener("visibilitychange", () => { if (!document.hidden) look(); });
