@@ -17,6 +17,8 @@ Usage:
 
 from __future__ import annotations
 
+import _sitebuiltins
+import builtins
 import errno
 import fcntl
 import importlib
@@ -284,6 +286,8 @@ def main(uid: int, modules: list[str]) -> None:
     os.dup2(silence, 0)
     os.dup2(silence, 1)
     streams()
+    for name in ("exit", "quit"):  # which `site` makes, and a box starts without it
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)"))
     try:
         for name in modules:
             importlib.import_module(name)

@@ -342,6 +342,91 @@ def test_hostile_programs(pool, solution, verdict):
     assert program(pool, SIGN, (3, "positive"), coverage=True).verdict is Verdict.PASSED
 
 
+FAST_IO = """
+import atexit, io, os, sys
+sys.stdout = io.StringIO()
+atexit.register(lambda: os.write(1, sys.stdout.getvalue().encode()))
+print(2 * int(input()))
+"""
+THREAD = """
+import sys, threading, time
+def main():
+    time.sleep(0.1)
+    print(2 * int(input()))
+threading.Thread(target=main).start()
+"""
+UNFLUSHED = """
+import io, sys
+out = io.TextIOWrapper(sys.stdout.buffer)
+write = lambda text: out.write(text)
+write(f"{2 * int(input())}\\n")
+"""
+DYING = """
+class Account:
+    def __del__(self):
+        print(2 * amount)
+amount = int(input())
+account = Account()
+"""
+
+
+@pytest.mark.parametrize(
+    ("solution", "verdict"),
+    [
+        ("print(int(input()) * 2); exit(0)\n", Verdict.PASSED),
+        ("print(int(input()) * 2)\nquit()\n", Verdict.PASSED),
+        ("print(int(input()) * 2); exit(3)\n", Verdict.FAILED),
+        ("print(int(input()) * 2); exit('no')\n", Verdict.FAILED),
+        (FAST_IO, Verdict.PASSED),
+        (FAST_IO + "exit()\n", Verdict.PASSED),
+        (FAST_IO + "1 / 0\n", Verdict.FAILED),
+        (THREAD, Verdict.PASSED),
+        (THREAD + "time.sleep(0.2)\n1 / 0\n", Verdict.FAILED),
+        (THREAD.replace("start()", "start()\nsys.setswitchinterval(1)").replace("0.1", "99"), Verdict.TIMEOUT),
+        (THREAD.replace("main)", "main, daemon=True)"), Verdict.FAILED),
+        (UNFLUSHED, Verdict.PASSED),
+        (UNFLUSHED.replace("io.TextIOWrapper(sys.stdout.buffer)", "sys.__stdout__"), Verdict.PASSED),
+        (UNFLUSHED + "sys.stdout = io.StringIO()\n", Verdict.PASSED),
+        (DYING, Verdict.PASSED),
+        ("import atexit\nprint(int(input()) * 2)\n@atexit.register\ndef _():\n    while True: pass\n", Verdict.TIMEOUT),
+        ("import atexit\nprint(int(input()) * 2)\natexit.register(exit, 3)\n", Verdict.PASSED),
+        ("import atexit\natexit.register(print, 'more')\nprint(int(input()) * 2)\n", Verdict.FAILED),
+        ("import sys\nprint(int(input()) * 2)\nclass Full:\n    def flush(self): raise OSError\nsys.stdout = Full()\n",
+         Verdict.FAILED),
+        ("import sys, threading\nprint(int(input()) * 2)\nthreading._shutdown = sys.stdout = None\n", Verdict.PASSED),
+        ("import os\nprint(int(input()) * 2)\nos.closerange(3, 200)\n", Verdict.PASSED),
+    ],
+)  # fmt: skip
+def test_a_program_ends_as_under_python(pool, solution, verdict):
+    io = [{"stdin": "21\n", "stdout": "42\n"}]
+    found = pool.run(Pair(id="case", solution=solution, io=io), Look(wall_s=1))
+    assert found.verdict is verdict, found.reason
+    own = subprocess.run(
+        [sys.executable, "-c", f"import os\n{solution}"] if verdict is not Verdict.TIMEOUT else ["false"],
+        input="21\n", capture_output=True, text=True, check=False, cwd="/",
+    )  # fmt: skip
+    assert (own.returncode == 0 and own.stdout == "42\n") is (verdict is Verdict.PASSED)
+
+
+def test_what_a_program_does_at_its_end_counts_for_coverage(pool):
+    solution = (
+        "import atexit\nn = int(input())\n@atexit.register\ndef bye():\n    print('positive' if n > 0 else 'none')\n"
+    )
+    found = program(pool, solution, (3, "positive"), coverage=True)
+    assert (found.verdict, found.coverage.statements_hit) == (Verdict.PASSED, found.coverage.statements)
+
+
+@pytest.mark.parametrize("more", ["", OWN_PROCESS], ids=["isolated", "shared"])
+def test_a_solution_may_call_exit(pool, more):
+    solution = "def f(x):\n    if x < 0:\n        exit(3)\n    quit()\n"
+    test = (
+        "import pytest\nfrom solution import f\ndef test_f():\n    with pytest.raises(SystemExit) as left:\n        f(-1)\n"
+        "    assert left.value.code == 3\n    with pytest.raises(SystemExit):\n        f(1)\n"
+    )
+    found = judged(pool, solution, more + test)
+    assert found.verdict is Verdict.PASSED, found.reason
+
+
 def test_a_process_with_more_than_a_thousand_open_files_judges_as_well():
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
     with ExitStack() as files:
