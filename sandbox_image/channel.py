@@ -5,6 +5,7 @@ from __future__ import annotations
 import json.decoder
 import json.encoder
 from collections.abc import Callable, Iterable
+from math import isnan
 from os import read, write  # as they are now, whatever a solution makes of os
 from typing import Any
 
@@ -93,14 +94,17 @@ class Channel:
         return chunk
 
 
-_ATOMS = frozenset({type(None), bool, str, float})
+_ATOMS = frozenset({type(None), bool, str})
 _SMALL = 1 << 63
 
 
 def is_atom(value: Any) -> bool:
-    """Whether a value stands for itself in a message. Most do, and then need no heap."""
+    """Whether a value stands for itself in a message. Most do, and then need no heap.
+
+    What is not a number does not: it is equal to itself only where it is the same object.
+    """
     kind = type(value)
-    return kind in _ATOMS or (kind is int and -_SMALL < value < _SMALL)
+    return kind in _ATOMS or (kind is int and -_SMALL < value < _SMALL) or (kind is float and not isnan(value))
 
 
 class Party:

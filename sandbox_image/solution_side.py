@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import gc
 import importlib
@@ -16,8 +17,9 @@ from typing import Any
 from sandbox_image.channel import Channel, Frame, Party, is_atom
 from sandbox_image.mutables import MUTABLE, changed, mutable, snapshot
 from sandbox_image.names import BUILTIN_EXCEPTIONS, by_name, from_name
+from sandbox_image.plain_bases import IMMUTABLE, NAMED, content, plain_base
 from sandbox_image.special import SPECIAL
-from sandbox_image.values import Malformed
+from sandbox_image.values import Malformed, is_namedtuple
 
 _FUNCTIONS = (
     types.FunctionType,
@@ -28,6 +30,7 @@ _FUNCTIONS = (
 )
 
 
+_METHODS = (types.FunctionType, types.MethodDescriptorType)
 _CONTAINERS = (*MUTABLE, tuple, frozenset)
 
 
@@ -93,6 +96,8 @@ class Server(Party):
                 return delattr(target, name)
             case "special":
                 return getattr(type(target), name)(target, *arguments, **keywords)
+            case "content":
+                return content(target)
             case "copy":
                 return copy.copy(target)
             case "deepcopy":
@@ -187,23 +192,31 @@ class Server(Party):
         for base in kind.__bases__:
             if base in BUILTIN_EXCEPTIONS.values():
                 bases.append(["builtin", base.__name__])
-            elif base is not object:
+            elif base is not object and base not in NAMED.values():
                 bases.append(["class", self._number(base)])
+        plain = plain_base(kind)
         special = sorted(name for name in SPECIAL if _own(kind, name))
         meta = sorted(name for name in SPECIAL if _own(type(kind), name, type))
-        methods = [
-            name
+        local = vars(plain) if plain in IMMUTABLE else {}  # what the tests' side does without asking
+        attributes = [
+            (name, value)
             for base in reversed(kind.__mro__)
             for name, value in vars(base).items()
-            if isinstance(value, types.FunctionType)
+            if local.get(name) is not value
         ]
         return {
             "name": kind.__name__,
             "doc": kind.__doc__ if isinstance(kind.__doc__, str) else None,
-            "methods": methods,
+            "methods": [name for name, value in attributes if isinstance(value, _METHODS)],
+            "hiding": [name for name, value in attributes if name in local and not isinstance(value, _METHODS)],
             "bases": bases,
+            "plain": plain and plain.__name__,
             "special": special,
+            "inherited": [name for name in special if plain and getattr(kind, name) is getattr(plain, name, None)],
             "meta": meta,
+            "generic": hasattr(kind, "__class_getitem__"),
+            "fields": list(kind._fields) if is_namedtuple(kind) else None,
+            "dataclass": {field.name: field.init for field in _dataclass_fields(kind)},
         }
 
     def resolve(self, entry: list[Any]) -> Any:
@@ -216,6 +229,8 @@ class Server(Party):
                 return _Iterator(functools.partial(self._call_back, number, "__next__"))
             case ["exception", list(kind), list(arguments)]:
                 return from_name(kind)(*arguments)
+            case ["factory", made]:
+                return made
             case ["none"]:
                 return None
         return from_name(entry)
@@ -274,6 +289,10 @@ class _Iterator:
 
     def __next__(self) -> Any:
         return self._advance()
+
+
+def _dataclass_fields(kind: Any) -> Sequence[Any]:
+    return dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
 
 
 def _own(kind: type, name: str, root: type = object) -> bool:

@@ -1,9 +1,10 @@
 """The tests' process of an isolated case: ``solution`` is a stand-in whose calls go to the other process.
 
-Plain values cross by value, so that the tests' own Python compares them. An object of the solution stays where it is;
-a stand-in passes on what is asked of it. Where such an object, and not the tests' Python, gives the answer that a test
-asserts (a comparison of two objects, ``x in obj``, ``obj.startswith(...)`` on what should have been a string), the
-tests were not the only judge: ``judged`` says so, and the host lowers the tier of the verdict.
+Plain values cross by value, so that the tests' own Python compares them; so does what an object holds whose class
+derives from a plain one, such as the string of a ``str`` of a class of its own. An object of the solution stays where
+it is; a stand-in passes on what is asked of it. Where such an object, and not the tests' Python, gives the answer that
+a test asserts (a comparison of two objects, ``x in obj``, ``obj.startswith(...)`` on what should have been a string),
+the tests were not the only judge: ``judged`` says so, and the host lowers the tier of the verdict.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from typing import Any, NoReturn
 
 from sandbox_image.channel import Channel, Frame, Gone, Party, is_atom
 from sandbox_image.names import by_name, from_name
-from sandbox_image.special import SPECIAL
+from sandbox_image.plain_bases import IMMUTABLE, NAMED
 from sandbox_image.stand_ins import (
     META_SPECIAL,
     Function,
     SolutionModule,
     StandIn,
     StandInClass,
+    class_space,
+    fields_space,
     metaclass,
-    plain_method,
-    special_method,
 )
 from sandbox_image.values import Malformed
 
@@ -106,6 +107,10 @@ class Client(Party):
         """Remember that the solution answered in the tests' stead."""
         self.judged = self.judged or what
 
+    def malformed(self, what: str) -> NoReturn:
+        """End the case: the solution's side sent what it never sends."""
+        self._stop("malformed", what)
+
     def unportable(self, what: str) -> NoReturn:
         """End the case: the tests use what cannot cross."""
         self._stop("unportable", f"{CALLED_BACK if self._called else ''}{what}")
@@ -183,8 +188,14 @@ class Client(Party):
                 return self._class(number)
             case ["object", int(number), int(kind)]:
                 return self._object(number, self._class(kind))
+            case ["object", int(number), int(kind), str(base), held]:
+                return self._object(number, self._class(kind), base, held)
             case ["function", int(number)]:
                 return self._object(number, Function)
+            case ["factory", StandInClass() as kind]:  # what it makes is not what the tests make of it
+                return self._stand_in(kind._kodforge_number, Function.__new__(Function))
+            case ["factory", made]:
+                return made
             case ["ref", int(number)] if number in self._stand_ins:
                 return self._stand_ins[number]
             case ["exception", list(kind), list(arguments)]:
@@ -196,12 +207,25 @@ class Client(Party):
                 return made
         return from_name(entry, classes_only=True)
 
-    def _object(self, number: int, kind: Any) -> Any:
+    def _object(self, number: int, kind: Any, base: str = "", held: Any = None) -> Any:
+        """The stand-in for an object; one of a class that derives from a plain one has its content.
+
+        Raises:
+            Malformed: the content is none of the class.
+        """
         if number not in self._stand_ins:
-            made = kind.__new__(kind)
-            made.__dict__.update(_kodforge_client=self, _kodforge_number=number, _kodforge_made=False)
-            self._stand_ins[number] = made
+            plain: Any = NAMED.get(base)
+            if issubclass(kind, tuple(IMMUTABLE)) and not (
+                plain in IMMUTABLE and issubclass(kind, plain) and type(held) is plain
+            ):
+                raise Malformed(f"a {kind.__name__} is not one by its content")
+            made = plain.__new__(kind, held) if plain else kind.__new__(kind)
+            self._stand_ins[number] = self._stand_in(number, made)
         return self._stand_ins[number]
+
+    def _stand_in(self, number: int, made: Any) -> Any:
+        made.__dict__.update(_kodforge_client=self, _kodforge_number=number, _kodforge_made=False)
+        return made
 
     def _class(self, number: int) -> Any:
         """The stand-in for a class: same name, same bases, and the special methods that it has."""
@@ -216,13 +240,15 @@ class Client(Party):
             )
             if not any(isinstance(base, StandInClass) for base in bases):
                 bases = (StandIn, *bases)
-            space: dict[str, Any] = {
-                special: special_method(special) for special in found["special"] if special in SPECIAL
-            }
-            space |= {str(plain): plain_method(str(plain)) for plain in found["methods"] if str(plain)[:2] != "__"}
+            plain = NAMED.get(found["plain"])
+            if plain in IMMUTABLE and not any(issubclass(base, plain) for base in bases):
+                bases = (*bases, plain)
+            space = class_space(found, plain)
             space |= {"__module__": "solution", "__doc__": found["doc"] if isinstance(found["doc"], str) else None}
             meta = frozenset(found["meta"]) & META_SPECIAL
             made = metaclass(meta)(name, bases, space)
+            for attribute, value in fields_space(found).items():
+                type.__setattr__(made, attribute, value)
             type.__setattr__(made, "_kodforge_client", self)
             type.__setattr__(made, "_kodforge_number", number)
             self._stand_ins[number] = made

@@ -19,15 +19,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from itertools import chain
+from math import isnan
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from sandbox_image.plain_bases import IMMUTABLE, content, plain_base
 
 _LARGE = 1 << 4096
 """Integers from here on cross as hexadecimal: Python refuses to print very long decimals."""
 _NUMPY_DTYPE = re.compile(r"[<>|=]([biufcSU]\d+|[mM]8(\[\d*[A-Za-z]+\])?)")
 _IDENTIFIER = re.compile(r"[A-Za-z_]\w{0,200}")
 _FACTORIES: dict[str, Any] = {"list": list, "dict": dict, "set": set, "int": int, "float": float, "str": str}
-_DATES = {kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time)}
+_DATES: dict[str, Any] = {kind.__name__: kind for kind in (datetime.date, datetime.datetime, datetime.time)}
 _CALENDAR = frozenset(_DATES.values())
+_ZONES = (datetime.timezone, ZoneInfo)
+_VIEWS = {
+    type(getattr(kind(), name)()): f"dict_{name}"
+    for kind in (dict, OrderedDict)
+    for name in ("keys", "values", "items")
+}
 
 
 class Malformed(Exception):
@@ -37,10 +47,12 @@ class Malformed(Exception):
 _BARE = {*vars(namedtuple("_Bare", ())), "__annotations__", "__orig_bases__", "__annotate_func__"}
 
 
-def _is_namedtuple(kind: type) -> bool:
+def is_namedtuple(kind: type) -> bool:
     """Whether a class is a named tuple with nothing of its own but its fields."""
+    if kind.__bases__ != (tuple,):
+        return False
     fields = getattr(kind, "_fields", None)
-    return kind.__bases__ == (tuple,) and isinstance(fields, tuple) and {*vars(kind)} <= _BARE | {*fields}
+    return isinstance(fields, tuple) and {*vars(kind)} <= _BARE | {*fields}
 
 
 _ATOMS = frozenset({type(None), bool, str, float, int})
@@ -49,12 +61,18 @@ _ATOMS = frozenset({type(None), bool, str, float, int})
 def _only_atoms(values: Collection[Any], kinds: set[type] | None = None) -> bool:
     """Whether all of some values, of some kinds, stand for themselves."""
     kinds = set(map(type, values)) if kinds is None else kinds
-    if not kinds <= _ATOMS:
+    if not kinds <= _ATOMS or (float in kinds and _has_nan(values, kinds)):
         return False
     if int not in kinds:
         return True
     numbers = values if len(kinds) == 1 else [value for value in values if type(value) is int]
     return min(numbers) > -_LARGE and max(numbers) < _LARGE
+
+
+def _has_nan(values: Collection[Any], kinds: set[type]) -> bool:
+    floats = values if len(kinds) == 1 else [value for value in values if type(value) is float]
+    # To sum them is much faster than to look at each, and gives no number where one of them is none.
+    return isnan(sum(floats)) and any(map(isnan, floats))
 
 
 class Writer:
@@ -85,7 +103,7 @@ class Writer:
 
     def _reference(self, value: Any) -> Any:
         kind = type(value)
-        if value is None or kind is str or kind is bool or kind is float:
+        if value is None or kind is str or kind is bool or (kind is float and not isnan(value)):
             return value
         if kind is int and -_LARGE < value < _LARGE:
             return value
@@ -120,6 +138,10 @@ class Writer:
             return [*self.held(value)[:3], self._factory(value.default_factory)]
         if kind is int:
             return ["int", hex(value)]
+        if kind is float:  # others are atoms
+            return ["nan"]
+        if kind in _VIEWS:
+            return [_VIEWS[kind], self._all(list(value))]
         if kind in (bytes, bytearray):
             return [kind.__name__, base64.b64encode(value).decode()]
         if kind is complex:
@@ -134,13 +156,25 @@ class Writer:
             return ["Fraction", hex(value.numerator), hex(value.denominator)]
         if kind in _CALENDAR and getattr(value, "tzinfo", None) in (None, datetime.UTC):
             return [kind.__name__, value.isoformat()]
+        if kind in _CALENDAR and type(value.tzinfo) in _ZONES:
+            return [kind.__name__, value.replace(tzinfo=None).isoformat(), self._reference(value.tzinfo), value.fold]
+        if kind is datetime.timezone:
+            offset, *name = value.__getinitargs__()
+            return ["timezone", self._reference(offset), *name]
+        if kind is ZoneInfo and value.key is not None:
+            return ["ZoneInfo", value.key]
         if kind is datetime.timedelta:
             return ["timedelta", value.days, value.seconds, value.microseconds]
         if value is Ellipsis or value is NotImplemented:
             return ["constant", str(value)]
-        if _is_namedtuple(kind):
+        if is_namedtuple(kind):
+            _namedtuples.setdefault((kind.__name__, kind._fields), kind)
             return ["namedtuple", kind.__name__, list(kind._fields), self._all(value)]
-        return self._numpy(value) or self._export(value)
+        entry = self._numpy(value) or self._export(value)
+        if entry[0] == "object" and (base := plain_base(kind)) in IMMUTABLE:
+            assert base is not None
+            return [*entry, base.__name__, self._reference(content(value))]
+        return entry
 
     def held(self, value: Any) -> list[Any]:
         """The entry for ``Reader.update``: what a container holds, and nothing else of it."""
@@ -222,7 +256,9 @@ class Reader:
                 if entry[0] == "defaultdict":
                     factory = entry[3]
                     self._made[index].default_factory = (
-                        _FACTORIES[factory] if type(factory) is str else self._value(factory)
+                        _FACTORIES[factory]
+                        if type(factory) is str
+                        else factory and self._resolve(["factory", self._value(factory)])
                     )
             self.objects += [self._made[index] for index in range(self._first, self._first + len(self._heap))]
             self._first, self._heap = len(self.objects), []  # from now on all of it is known
@@ -300,6 +336,16 @@ class Reader:
                 return tuple(self._all(items))
             case ["frozenset", items]:
                 return frozenset(self._all(items))
+            case ["object", number, kind, base, held]:
+                return self._resolve(["object", number, kind, base, self._value(held)])
+            case ["nan"]:
+                return float("nan")
+            case ["dict_keys", keys]:
+                return dict.fromkeys(self._all(keys)).keys()
+            case ["dict_values", values]:
+                return dict(enumerate(self._all(values))).values()
+            case ["dict_items", items]:
+                return dict(self._all(items)).items()
             case ["int", str(text)]:
                 return int(text, 16)
             case ["bytes", str(text)]:
@@ -316,6 +362,12 @@ class Reader:
                 return Fraction(int(numerator, 16), int(denominator, 16))
             case ["date" | "datetime" | "time" as kind, str(text)]:
                 return _DATES[kind].fromisoformat(text)
+            case ["datetime" | "time" as kind, str(text), zone, fold]:
+                return _DATES[kind].fromisoformat(text).replace(tzinfo=self._value(zone), fold=fold)
+            case ["timezone", offset, *name]:
+                return datetime.timezone(self._value(offset), *name)
+            case ["ZoneInfo", str(key)]:
+                return ZoneInfo(key)
             case ["timedelta", days, seconds, microseconds]:
                 return datetime.timedelta(days, seconds, microseconds)
             case ["constant", "Ellipsis"]:
@@ -325,7 +377,7 @@ class Reader:
             case ["namedtuple", str(name), list(fields), items]:
                 if not all(_IDENTIFIER.fullmatch(text) for text in (name, *fields)):
                     raise Malformed("a named tuple's names are no identifiers")
-                return _namedtuple_class(name, tuple(fields))(*self._all(items))
+                return namedtuple_class(name, tuple(fields))(*self._all(items))
             case ["ndarray" | "object_array" | "scalar", *_]:
                 return self._numpy(entry)
             case _:
@@ -345,9 +397,10 @@ class Reader:
 
 
 _namedtuples: dict[tuple[str, tuple[str, ...]], Any] = {}
+"""Classes by name and fields: those of this side that have crossed, and what stands for those of the other side."""
 
 
-def _namedtuple_class(name: str, fields: tuple[str, ...]) -> Any:
+def namedtuple_class(name: str, fields: tuple[str, ...]) -> Any:
     if (name, fields) not in _namedtuples:
         _namedtuples[name, fields] = namedtuple(name, fields)
     return _namedtuples[name, fields]
