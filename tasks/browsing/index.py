@@ -29,7 +29,7 @@ from tasks.models import SCHEMA_VERSION
 from tasks.run import Run, StageName
 from tasks.store import Written
 
-FORMAT = 2
+FORMAT = 3
 """Of the database; another one is made beside it."""
 BATCH_ROWS = 5_000
 """Rows of some shards that are in memory at a time, unless one shard has more."""

@@ -24,8 +24,14 @@ LONGEST_START = 200
 """Of a text that a list shows the beginning of."""
 LONGEST_COLOURED = 30_000
 """Longer programs are shown without colours, which take time that grows with the text."""
+_LINE = re.compile(r"([^\n\r]*)(\r\n?|\n|\Z)")
+"""As browsers and Python count them."""
 _BLANK = re.compile(r"\s{300}")
 """A program with so much nothing is shown without, too: what finds docstrings goes through all of it at each line."""
+MOST_NUMBERED = 10_000
+"""Lines of a program; one with more is shown without numbers, which would keep a browser busy for seconds."""
+MOST_DIGITS = 8
+"""After the point, before a value is shown as it is."""
 SHARED = "report.css"
 """The style of a run's report, colours included, which the pages add to."""
 ASSETS = {SHARED: "text/css", "browse.css": "text/css", "browse.js": "text/javascript"}
@@ -65,6 +71,7 @@ def _environment() -> Environment:
         "start": start,
         "python": python,
         "percent": percent,
+        "beside": beside,
         "number": number,
         "query": query,
     }
@@ -90,7 +97,7 @@ def start(value: str) -> str:
 
 
 def python(value: str) -> Markup:
-    """A program with its parts in classes of colour; escaped, each line in an element of its own."""
+    """A program with its parts in classes of colour; escaped, each line in an element of its own that has a number."""
     return _coloured(text(value))
 
 
@@ -98,7 +105,19 @@ def python(value: str) -> Markup:
 def _coloured(shown: str) -> Markup:
     is_plain = len(shown) > LONGEST_COLOURED or _BLANK.search(shown)
     marked = str(escape(shown)) if is_plain else highlight(shown, _lexer(), _FORMATTER)
-    return Markup(marked)  # noqa: S704 - Pygments escapes what it formats
+    if not shown.endswith("\n"):
+        marked = marked.removesuffix("\n")  # which Pygments ends each program with
+    return Markup(_in_lines(marked))  # noqa: S704 - Pygments escapes what it formats
+
+
+def _in_lines(marked: str) -> str:
+    """Each line of a marked program in an element, which the style numbers.
+
+    Pygments ends at the end of a line what it has begun in it.
+    """
+    if marked.count("\n") + marked.count("\r") > MOST_NUMBERED:
+        return marked
+    return _LINE.sub(lambda line: f'<span class="line">{line[1]}</span>{line[2]}' if line[0] else "", marked)
 
 
 @cache
@@ -107,7 +126,18 @@ def _lexer() -> PythonLexer:
 
 
 def percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.0%}"
+    """A share; only all of it is 100%."""
+    if value is None:
+        return ""
+    return f"{value:.0%}" if value >= 1 else f"{min(value, 0.99):.0%}"
+
+
+def beside(value: float | None, *bounds: float) -> str:
+    """A value that stands beside its bounds: with two digits, or as many more as it takes to be on the same side."""
+    if value is None:
+        return ""
+    shown = (f"{value:.{digits}f}" for digits in range(2, MOST_DIGITS))
+    return next((one for one in shown if all((float(one) < x) == (value < x) for x in bounds)), repr(value))
 
 
 def number(value: float | int | None) -> str:

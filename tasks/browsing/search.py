@@ -32,7 +32,7 @@ _SORTS = {
 }
 _LISTED = (
     *("id", "subset", "style", "fate", "stage", "reason", "verdict", "difficulty", "quality", "pass_rate"),
-    *("mutation", "branch", "tests", "duplicates", "why", "title", "review"),
+    *("mutation", "branch", "tests", "duplicates", "why", "title", "review", "passes", "tries"),
 )
 
 

@@ -35,7 +35,8 @@ CREATE TABLE attempts (shard VARCHAR, id VARCHAR);
 CREATE TABLE verdicts (shard VARCHAR, id VARCHAR, verdict VARCHAR);
 CREATE TABLE verified (
     stage VARCHAR, shard VARCHAR, id VARCHAR, origin VARCHAR, subset VARCHAR, style VARCHAR, difficulty VARCHAR,
-    pass_rate DOUBLE, branch DOUBLE, mutation DOUBLE, tests INTEGER, tier VARCHAR, licence VARCHAR, quality VARCHAR);
+    passes INTEGER, tries INTEGER, pass_rate DOUBLE, branch DOUBLE, mutation DOUBLE, tests INTEGER, tier VARCHAR,
+    licence VARCHAR, quality VARCHAR);
 CREATE TABLE kept (
     stage VARCHAR, shard VARCHAR, id VARCHAR, split VARCHAR, why VARCHAR, topic VARCHAR, duplicates INTEGER);
 CREATE TABLE placings (shard VARCHAR, id VARCHAR, split VARCHAR);
@@ -50,8 +51,8 @@ CREATE TABLE postings (h UBIGINT, n INTEGER);
 
 _VERIFIED = """
 INSERT INTO verified SELECT '{stage}', shard, question_id, coalesce(nullif(lineage.converted_from, ''), question_id),
-    subset, style, gpt_difficulty, gpt_pass_percentage, branch_coverage, mutation_score, len(lineage.tests_passed),
-    lineage.integrity_tier, licence,
+    subset, style, gpt_difficulty, gpt_pass_trial_num, len(gpt_pass_sequence), gpt_pass_percentage, branch_coverage,
+    mutation_score, len(lineage.tests_passed), lineage.integrity_tier, licence,
     CASE WHEN len(list_filter(quality, lambda one: one.outcome IN ('caution', 'rejected'))) > 0 THEN 'in doubt'
          WHEN len(list_filter(quality, lambda one: one.outcome = 'met')) > 0 THEN 'all checks met'
          ELSE 'not measured' END
@@ -65,8 +66,18 @@ INSERT INTO fresh
 SELECT '{{stage}}', shard, nextval('numbers'), question_id, left(question, {BEGINNING}), lower({{body}}) FROM part
 """
 _OF_VERIFIED = [
-    *("question_id", "subset", "style", "gpt_difficulty", "gpt_pass_percentage", "branch_coverage"),
-    *("mutation_score", "lineage", "licence", "quality", "question", "solution", "test"),
+    *("question_id", "subset", "style", "gpt_difficulty", "gpt_pass_trial_num", "gpt_pass_sequence"),
+    *(
+        "gpt_pass_percentage",
+        "branch_coverage",
+        "mutation_score",
+        "lineage",
+        "licence",
+        "quality",
+        "question",
+        "solution",
+        "test",
+    ),
 ]
 _OF_KEPT = ["question_id", "split", "filter_reason", "labels", "duplicates"]
 
@@ -192,6 +203,7 @@ SELECT
     CASE WHEN done.id IS NULL THEN coalesce(gone.reason, '') ELSE '' END AS reason,
     CASE WHEN best.id IS NOT NULL THEN 'passed' ELSE coalesce(judged.verdict, '') END AS verdict,
     coalesce(best.difficulty, '') AS difficulty, coalesce(best.quality, '') AS quality,
+    coalesce(best.passes, 0) AS passes, coalesce(best.tries, 0) AS tries,
     best.pass_rate AS pass_rate, best.branch AS branch, best.mutation AS mutation,
     coalesce(best.tests, 0) AS tests, coalesce(best.tier, '') AS tier, coalesce(best.licence, '') AS licence,
     coalesce(done.topic, '') AS topic, coalesce(done.duplicates, 0) AS duplicates,

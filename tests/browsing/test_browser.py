@@ -263,6 +263,42 @@ def test_mutants_that_survived_are_those_of_the_audit(store, address, opened):
     assert [one.inner_text() for one in article.locator("td:last-child code").all()] == survivors
 
 
+def test_the_line_that_a_mutant_names_can_be_found(store, address, opened):
+    page = opened(address).page
+    released = set(table_of(store, "curated")["question_id"])
+    audits = [one for _, one in table_of(store, "audits").iterrows() if len(one["mutation"]["survivors"])]
+    audit = next(one for one in audits if one["question_id"] in released)
+    page.goto(f"{page.url}row?id={audit['question_id']}")
+    article = page.get_by_role("article", name=f"Attempt {audit['attempt']}", exact=True)
+    program = article.locator("details.code", has_text="solution.py").first
+    for mutant in audit["mutation"]["survivors"]:
+        line = program.locator(".line").nth(mutant["line"] - 1)
+        assert mutant["before"] in str(line.text_content())
+    shown = page.evaluate(
+        "[...document.querySelectorAll('.pair .line')].map(one => getComputedStyle(one, '::before').content)"
+    )
+    assert shown and set(shown) == {"counter(line)"}
+
+
+def test_a_program_is_copied_without_its_numbers(store, address, opened):
+    page = opened(address).page
+    row = table_of(store, "curated").iloc[0]
+    page.goto(f"{page.url}row?id={row['question_id']}")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('.pair pre'))")
+    assert page.evaluate("String(getSelection())").strip() == row["solution"].strip()
+
+
+def test_programs_are_printed_whole(store, address, opened):
+    page = opened(address).page
+    page.goto(f"{page.url}row?id={table_of(store, 'curated').iloc[0]['question_id']}")
+    style = "(({maxHeight, overflowX, overflowY}) => [maxHeight, overflowX, overflowY])"
+    at = f"{style}(getComputedStyle(document.querySelector('.pair pre')))"
+    assert page.evaluate(at) == ["640px", "auto", "auto"]
+    page.emulate_media(media="print")
+    assert page.evaluate(at) == ["none", "visible", "visible"]
+    assert page.evaluate("getComputedStyle(document.querySelector('.attempts')).display") == "block"
+
+
 def test_the_whole_list_by_the_keyboard(address, opened):
     page = opened(address).page
     page.keyboard.press("j")

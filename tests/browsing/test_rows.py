@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 
 from tasks.artifacts import Outcome
 from tasks.browsing.live import Live
-from tasks.browsing.pages import python
+from tasks.browsing.pages import beside, percent, python
 from tasks.errors import AnswersUnavailable, BadInput, StoreUnavailable
 from tasks.models import (
     Attempt,
@@ -34,6 +34,7 @@ from tests.browsing.serving import Served, hostile_rows, replaced, served
 from tests.conftest import sandbox_settings
 from tests.kpis.runs import ALL, finished, write
 from tests.labeling.rows import attempt, question, verdict
+from tests.publishing.rows import release_row
 from tests.reporting.runs import HOSTILE
 
 FIRST, SECOND, TWIN, FAILED = ALL
@@ -92,7 +93,71 @@ def test_programs_are_shown_to_the_letter_but_for_keys_that_are_known(tmp_path, 
 def test_a_program_of_which_colouring_would_take_minutes_has_no_colours():
     assert "<span" in python("x = 1\n")
     blank = "x = 1\n" + " \n" * 14_000
-    assert python(blank) == blank
+    assert python(blank) == blank, "and no numbers"
+    assert "s-" not in python(blank[:2000])
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "x = 1\n",
+        "x = 1",
+        "\n\nx = 1\n\n",
+        '"""a\n<b>\n"""\n',
+        "",
+        "x = '<script>'\n\tif",
+        "x = 1\n" + " \n" * 400 + "<i>",
+    ],
+)
+def test_each_line_of_a_program_is_an_element_and_escaped(program):
+    shown = BeautifulSoup(f"<pre>\n{python(program)}</pre>", "html.parser")
+    lines = shown.select("pre > .line")
+    assert [one.get_text() for one in lines] == program.splitlines()
+    assert shown.get_text().removeprefix("\n") == program
+    assert {one.name for one in shown.find_all()} <= {"pre", "span"}
+
+
+def test_lines_end_where_a_browser_has_them_end():
+    blank = " " * 400
+    assert python(f"a{blank}\rb\r\nc").count('class="line"') == 3
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [(None, ""), (0.0, "0%"), (0.5, "50%"), (0.994, "99%"), (0.996, "99%"), (0.99999, "99%"), (1.0, "100%")],
+)
+def test_only_all_of_it_is_a_hundred_percent(share, told):
+    assert percent(share) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "told"),
+    [
+        (None, (0.8, 0.5), ""),
+        (0.797, (0.8, 0.5), "0.797"),
+        (0.79996, (0.5, 0.8), "0.79996"),
+        (0.797, (0.9, 0.5), "0.80"),
+        (0.8, (0.8, 0.8), "0.80"),
+        (0.804, (0.8, 0.5), "0.80"),
+        (0.4999999999, (0.5, 0.4), "0.4999999999"),
+        (12.0, (), "12.00"),
+    ],
+)
+def test_a_value_beside_its_bound_is_on_the_side_that_it_is_on(value, bounds, told):
+    assert beside(value, *bounds) == told
+
+
+def test_the_row_says_what_the_outcome_of_a_check_was_made_of(tmp_path):
+    measure = (
+        release_row("x", 5)
+        .quality[0]
+        .model_copy(update={"value": 0.797, "reject_below": 0.3, "caution_below": 0.8, "outcome": "caution"})
+    )
+    run = finished(tmp_path / "store", rows={FIRST: {"quality": [measure]}})
+    with served(run, tmp_path) as site, site.client() as client:
+        page = BeautifulSoup(client.get(f"/row?id={FIRST}").text, "html.parser")
+    cells = page.select("section[aria-labelledby=solution] > .wide td.number")
+    assert [one.get_text() for one in cells] == ["0.797", "0.3", "0.8"]
 
 
 def test_keys_that_are_known_are_hidden_in_every_text(tmp_path, monkeypatch):

@@ -179,6 +179,14 @@ def test_the_weakest_come_first(index):
     assert asked(index, sort="hardest").rows[0]["id"] == SECOND
 
 
+def test_the_hardest_say_how_many_attempts_passed(tmp_path):
+    counts = {"gpt_pass_trial_num": 2, "gpt_pass_sequence": [1, 0, 0, 1, 0], "gpt_pass_percentage": 0.4}
+    with served(finished(tmp_path / "store", rows={FIRST: counts}), tmp_path) as site, site.client() as client:
+        page = client.get("/rows?sort=hardest").text
+        assert page.count("2 of 5 attempts pass<") == 1 and "1 of 1 attempt passes<" in page
+        assert "attempts pass" not in client.get("/rows").text
+
+
 @pytest.mark.parametrize(
     ("pairs", "why"),
     [
