@@ -10,12 +10,16 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser
 
-from tasks.models import UNPROVEN
+from flows.report import report_of
+from tasks.kpis.reading import kpis_of
+from tasks.models import UNPROVEN, Verdict
+from tasks.store import Store
 from tests.chromium import Opened, running_chromium
 from tests.flows.story import found
+from tests.kpis.runs import ALL, finished
 from tests.processes import UNCHECKED, sets
 from tests.reporting.drawn import data_of, marks_of, show
-from tests.reporting.runs import HOSTILE, hostile_report
+from tests.reporting.runs import HOSTILE, hostile_report, tried
 
 RUN = "small"
 QUICK: dict[str, object] = {
@@ -223,6 +227,22 @@ def test_on_paper_everything_is_unfolded(run, opened):
     assert before > 10 and page.evaluate(folded) == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.evaluate(folded) == before
+
+
+def test_on_paper_nothing_runs_off_the_page(opened, tmp_path):
+    """With every verdict in one table, and twenty runs in another."""
+    store = Store(str(tmp_path))
+    for number in range(20):
+        name = f"pilot-2026-11-{number:02d}"
+        store.write(kpis_of(finished(tmp_path, name)).model_dump_json().encode(), name, "kpis.json")
+    made = finished(tmp_path, "pilot-2026-12-01")
+    tried(made, {ALL[0]: list(Verdict)})
+    (tmp_path / "report.html").write_bytes(report_of(made))
+    page = opened(tmp_path, width=718).page  # of A4 without margins
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(".broad").count() >= 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= 718
 
 
 def test_without_scripts_the_tables_have_the_numbers(run, opened):
