@@ -32,17 +32,19 @@ PAPERS = (_LIGHT, _DARK)
 
 def render(figures: Figures, found: QuestionsMap, samples: Samples) -> bytes:
     """The page, UTF-8."""
-    return page(f"Run {figures.run}", figures.fingerprint, headline(figures), sections_of(figures, found, samples))
+    models = ", ".join(figures.summary.models) or "nobody"
+    about = f"What came of this run of kodforge. Released solutions are by {models}. Config {figures.fingerprint}."
+    return page(f"Run {figures.run}", about, headline(figures), sections_of(figures, found, samples))
 
 
-def page(title: str, fingerprint: str, numbers: Sequence[tuple[str, str]], sections: Sequence[Section]) -> bytes:
+def page(title: str, about: str, numbers: Sequence[tuple[str, str]], sections: Sequence[Section]) -> bytes:
     """A page of these sections."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"cell": cell, "json": embedded}
     scripts = [Markup(libraries()), Markup(_file("report.js"))]  # noqa: S704 - our own, checked when they are read
     text = environment.from_string(_file("report.html.j2")).render(
         title=title,
-        fingerprint=fingerprint,
+        about=about,
         numbers=numbers,
         sections=sections,
         style=Markup(_file("report.css")),  # noqa: S704

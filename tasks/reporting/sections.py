@@ -360,7 +360,7 @@ def headline(figures: Figures) -> list[tuple[str, str]]:
     ]
     failed = figures.summary.difficulty
     rows.append(("Questions that no attempt solved", f"{int(failed[FAIL].sum()):,}"))
-    rows.append(("Questions solved, but by tests that prove too little", f"{int(failed[NOT_PROVEN].sum()):,}"))
+    rows.append(("Questions solved, but not proven", f"{int(failed[NOT_PROVEN].sum()):,}"))
     return rows
 
 
