@@ -15,6 +15,8 @@ from typing import Any
 
 from tasks.errors import AnswersUnavailable, BadInput
 from tasks.models import Question, ReleaseRow, SeedGroup, Style
+from tasks.responses.asking import response_request
+from tasks.responses.problems import Problem
 from tasks.run import Run
 from tasks.settings import Endpoint, EndpointKind, Role
 from tasks.sourcing.catalogue import entry_of
@@ -103,6 +105,20 @@ class Calls:
 
         self.add(f"in the style {style}", call, asked if row else None)
 
+    def add_answer(self, number: int, reasoner: str, call: Mapping[str, Any], row: Mapping[str, Any] | None) -> None:
+        """The call of a reasoning model's answer.
+
+        Args:
+            row: the row that was answered.
+        """
+
+        def asked() -> Asked:
+            assert row is not None
+            endpoint = self.run.teachers.reasoners[reasoner]
+            return response_request(_problem(row), endpoint, self.run.config.seed + number - 1), endpoint
+
+        self.add(f"answer {number} of {reasoner}", call, asked if row else None)
+
     def told(self) -> list[Told]:
         """All of them, with what is on disk."""
         answers = _answers(self.run, [call["response_id"] for _, call, _ in self._wanted])
@@ -141,6 +157,20 @@ class Calls:
     def _of_solution(self, number: int) -> Asked:
         assert self._question is not None
         return solver_request(self._question, self.run, number), self.run.teachers.of(Role.SOLVER)
+
+
+def _problem(row: Mapping[str, Any]) -> Problem:
+    """What a reasoning model was asked of a row."""
+    return Problem(
+        question_id=row["question_id"],
+        subset=row["subset"],
+        style=Style(row["style"]),
+        question=row["question"],
+        test=row["test"],
+        io=(),
+        libraries=tuple(sorted(row["lineage"]["libraries"])),
+        place=row["lineage"]["converted_from"] or row["question_id"],
+    )
 
 
 def _call_of(response_id: str) -> dict[str, Any]:

@@ -149,7 +149,7 @@ class Reader:
             found.stands_for = self._stands_for(found)
         query = "SELECT id, style, fate, reason FROM rows WHERE id IN (?, ?, ?) AND id <> ? ORDER BY id"
         found.styles = dicts(self._cursor, query, [*(summary["origin"][:-1] + end for end in "ICO"), row_id])
-        found.answers = list(self._answers(summary, calls))
+        found.answers = list(self._answers(found, calls))
         found.calls = calls.told()
         return found
 
@@ -230,10 +230,11 @@ class Reader:
         query = "SELECT id, title, fate, reason FROM rows WHERE list_contains(?, id) ORDER BY id LIMIT 200"
         return dicts(self._cursor, query, [names]) if names else []
 
-    def _answers(self, summary: Fields, calls: Calls) -> Iterator[Fields]:
+    def _answers(self, found: Detail, calls: Calls) -> Iterator[Fields]:
+        summary = found.summary
         grades = {one["response_id"]: one for one in self._of(StageName.GRADES, summary)}
         for one in self._of(StageName.RESPONSES, summary):
-            calls.add(f"answer {one['number']} of {one['reasoner']}", one["call"])
+            calls.add_answer(one["number"], one["reasoner"], one["call"], found.row)
             yield {**one, "grade": grades.get(one["response_id"])}
 
     def _rejects(self, row_id: str, tries: bool = False) -> Iterator[Fields]:

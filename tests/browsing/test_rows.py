@@ -24,7 +24,10 @@ from tasks.models import (
     Question,
     Reject,
     RejectReason,
+    Response,
 )
+from tasks.responses.asking import response_request
+from tasks.responses.problems import read_problems
 from tasks.reviews import read_reviews
 from tasks.run import StageName
 from tasks.settings import Backend
@@ -32,7 +35,7 @@ from tasks.store import Store
 from tasks.teachers.cache import Fault, Use, open_cache
 from tests.browsing.serving import Served, hostile_rows, replaced, served
 from tests.conftest import sandbox_settings
-from tests.kpis.runs import ALL, finished, write
+from tests.kpis.runs import ALL, answered, finished, write
 from tests.labeling.rows import attempt, question, verdict
 from tests.publishing.rows import release_row
 from tests.reporting.runs import HOSTILE
@@ -183,6 +186,29 @@ def test_keys_that_are_known_are_hidden_in_every_text(tmp_path, monkeypatch):
     beginnings = [page.split("x" * 190)[1][:10] for page in pages[:2]]
     assert all(one.startswith(" ***") for one in beginnings)
     assert "y" * 190 + " ***" in pages[0]
+
+
+def test_prompts_of_reasoning_answers_are_put_together_as_they_were_sent(tmp_path):
+    reasoner = {"kind": "openai", "base_url": "http://127.0.0.1:9/v1", "model": "thinker"}
+    run = finished(tmp_path / "store", answers={FIRST: [True, False, False]}, teachers={"reasoners": {"r1": reasoner}})
+    curated = run.stage(StageName.CURATED).done("part-00000")
+    assert curated is not None
+    problem = next(one for one in read_problems(run, [curated]) if one.question_id == FIRST)
+    endpoint = run.teachers.reasoners["r1"]
+    told = []
+    for response, _ in answered({FIRST: [True, False, False]}):
+        key = response_request(problem, endpoint, run.config.seed + response.number - 1).key(endpoint)
+        call = response.call.model_copy(update={"response_id": key if response.number < 3 else "f" * 64})
+        told.append(response.model_copy(update={"call": call}))
+    replaced(run, StageName.RESPONSES, Response, told)
+    with served(run, tmp_path) as site, site.client() as client:
+        page = BeautifulSoup(client.get(f"/row?id={FIRST}").text, "html.parser")
+    calls = page.select("section[aria-labelledby=calls] > .call")
+    shown = {one.find("summary").contents[0].strip(): one for one in calls}
+    for number in (1, 2, 3):
+        call = shown[f"answer {number} of r1"]
+        assert call.select("pre")[0].get_text().startswith(problem.question)
+        assert ("as it would be sent now" in call.get_text()) == (number == 3), "its key is that of another prompt"
 
 
 def of(row: str) -> dict[str, str]:
