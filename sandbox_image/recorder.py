@@ -27,6 +27,7 @@ class Recorder:
     def __init__(self) -> None:
         self._token = ""
         self._order = 0
+        self._in_phase = False
 
     def begin(self, token: str, order: int) -> None:
         """Set the token, and the order in which tests run (0: as written)."""
@@ -73,19 +74,33 @@ class Recorder:
         if report.failed:
             self.send({"collect_error": str(report.longrepr)[-_MESSAGE:]})
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self) -> Any:
+        self._in_phase = True
+        try:
+            return (yield)
+        finally:
+            self._in_phase = False
+
+    pytest_runtest_setup = pytest_runtest_teardown = pytest_runtest_call
+
     @pytest.hookimpl(hookwrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> Any:
+        """Send what came of a phase. A report from within one is a subtest's: it says only what went wrong."""
         outcome = yield
         report = outcome.get_result()
+        wasxfail = hasattr(report, "wasxfail")
+        if self._in_phase and report.passed and not wasxfail:
+            return
         self.send(
             {
                 "test_id": item.nodeid.partition("::")[2],
                 "when": report.when,
                 "outcome": report.outcome,
-                "duration_s": call.duration,
+                "duration_s": 0.0 if self._in_phase else call.duration,
                 "message": what_failed(call.excinfo.value) if call.excinfo else "",
                 "exception": call.excinfo.typename if call.excinfo else "",
-                "wasxfail": hasattr(report, "wasxfail"),
+                "wasxfail": wasxfail,
             }
         )
 

@@ -27,7 +27,6 @@ _ARGUMENTS = (
     "--capture=no",
     "--tb=line",
     "-c/dev/null",
-    "--strict-markers",
     f"--rootdir={TESTS}",
     f"--confcutdir={TESTS}",
     *(f"-pno:{name}" for name in ("cacheprovider", "doctest", "faulthandler", "junitxml", "pastebin", "stepwise")),

@@ -76,7 +76,7 @@ def is_plain(source: str) -> bool:
     tree = _module(source)
     scopes: list[Sequence[ast.stmt]] = [tree.body]
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
+        if isinstance(node, ast.ClassDef) and (node.name.startswith("Test") or _is_unittest(node)):
             if node.bases or node.keywords or node.decorator_list:
                 return False
             scopes.append(node.body)

@@ -85,6 +85,77 @@ def test_kinds_of_tests(pool, test, verdict):
     assert found.verdict is verdict, found.reason
 
 
+SUBTESTS = {
+    "unittest": (
+        "import unittest\nfrom solution import f\nclass TestF(unittest.TestCase):\n    def test_f(self):\n"
+        "        for n in range(3):\n            with self.subTest(n=n):\n                {}\n        {}\n"
+        "    def test_g(self):\n        self.assertEqual(f(1), 2)\n"
+    ),
+    "fixture": (
+        "import pytest, unittest\nfrom solution import f\ndef test_f(subtests):\n"
+        "    for n in range(3):\n        with subtests.test(n=n):\n            {}\n    {}\n"
+        "def test_g():\n    assert f(1) == 2\n"
+    ),
+    "in a fixture": (
+        "import pytest, unittest\nfrom solution import f\n@pytest.fixture\ndef three(subtests):\n"
+        "    for n in range(3):\n        with subtests.test(n=n):\n            {}\n    yield\n"
+        "    with subtests.test():\n        assert f(1) == 2\n"
+        "def test_f(three):\n    {}\ndef test_g():\n    assert f(1) == 2\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("more", ["", "import os\n"], ids=["isolated", "shared"])
+@pytest.mark.parametrize("kind", SUBTESTS)
+@pytest.mark.parametrize(
+    ("inner", "after", "verdict"),
+    [
+        ("assert f(n) == n + 1", "assert f(3) == 4", Verdict.PASSED),
+        ("assert f(n) == n + (n < 2)", "assert f(3) == 4", Verdict.FAILED),
+        ("assert f(n) == n + 1", "assert f(3) == 3", Verdict.FAILED),
+        ("assert f(n) == n + (n < 2)", "raise unittest.SkipTest('later')", Verdict.FAILED),
+        ("if n == 1: raise unittest.SkipTest('later')", "assert f(3) == 4", Verdict.SKIPPED),
+        ("if n == 1: raise unittest.SkipTest('later')", "assert f(3) == 3", Verdict.FAILED),
+        ("if n == 1: bytearray(1 << 40)", "assert f(3) == 4", Verdict.OUT_OF_MEMORY),
+    ],
+)
+def test_subtests_are_part_of_their_test(pool, more, kind, inner, after, verdict):
+    found = judged(pool, GOOD, more + SUBTESTS[kind].format(inner, after))
+    assert found.verdict is verdict, found.reason
+    assert [test.test_id.rpartition("::")[2] for test in found.tests] == ["test_f", "test_g"]
+    if verdict is Verdict.FAILED:
+        assert found.reason.startswith("1 of 2 tests failed, first ")
+        assert "AssertionError" in found.reason
+
+
+@pytest.mark.parametrize("name", ["Cases", "TestCases"])
+def test_set_up_and_tear_down_of_unittest_run_whatever_the_class_is_called(pool, name):
+    test = (
+        f"import unittest\nfrom solution import f\nclass {name}(unittest.TestCase):\n    def setUp(self):\n        self.x = 1\n"
+        "    def tearDown(self):\n        self.assertEqual(self.x, {})\n"
+        "    def test_f(self):\n        self.assertEqual(f(self.x), 2)\n"
+    )
+    assert judged(pool, GOOD, test.format(1)).verdict is Verdict.PASSED
+    assert judged(pool, GOOD, test.format(2)).verdict is Verdict.FAILED
+
+
+def test_marks_that_nobody_registered_change_nothing(pool):
+    test = (
+        "import pytest\nfrom solution import f\npytestmark = pytest.mark.unit\n"
+        "@pytest.mark.slow\n@pytest.mark.timeout(5)\ndef test_f():\n    assert f(1) == {}\n"
+    )
+    assert judged(pool, GOOD, test.format(2)).verdict is Verdict.PASSED
+    assert judged(pool, GOOD, test.format(3)).verdict is Verdict.FAILED
+
+
+@pytest.mark.parametrize("mark", ["", "@pytest.mark.asyncio\n", "@pytest.mark.anyio\n"])
+def test_asynchronous_tests_that_nothing_awaits_do_not_pass(pool, mark):
+    test = f"import pytest\nfrom solution import f\n{mark}async def test_f():\n    assert f(1) == 2\n"
+    found = judged(pool, GOOD, test)
+    assert found.verdict in (Verdict.FAILED, Verdict.SKIPPED), found.reason
+    assert "async" in found.reason, found.reason
+
+
 def test_libraries_of_the_box_are_there(pool):
     solution = (
         "import numpy as np\nimport pandas as pd\n\ndef f(x):\n    return int(pd.Series(np.array([x])).sum()) + 1\n"
