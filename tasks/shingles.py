@@ -13,7 +13,8 @@ SHINGLE = 3
 _WORD = re.compile(r"\w+")
 _MARKUP = re.compile(r"(?m)^\s*(?:[-*+>]|#+|\d+[.)])\s+|\*\*|__|`|-{3,}|={3,}|(?<=\w)-(?=[^\W\d])")
 """Of Markdown what stands for itself: bullets, headings, emphasis, rules; and the hyphen of a compound."""
-_WORD_OR_OPERATOR = re.compile(r"\w+|[-+*/%<>=&|^~!@$#]+")
+_WORD_OR_OPERATOR = re.compile(r"\d+(?:\.\d+)+|\w+|[-+*/%<>=&|^~!@$#]+")
+_QUOTED = re.compile(r"(?<!\w)'([^'\n]{1,60})'(?!\w)|(?<!\w)\"([^\"\n]{1,60})\"(?!\w)")
 _FACTORS = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
 _KNOWN_WORDS = 1 << 20
 
@@ -23,9 +24,19 @@ def without_markup(text: str) -> str:
     return _MARKUP.sub(" ", text)
 
 
+def quoted(text: str) -> tuple[str, ...]:
+    """What stands between quotes on one line, in order, as it is written: texts, while names stand in backticks."""
+    return tuple(found[found.lastindex or 0] for found in _QUOTED.finditer(text))
+
+
 def canonical(text: str) -> str:
-    """Words, numbers and operators with single spaces, lower case: what makes two questions exactly the same."""
-    return " ".join(_WORD_OR_OPERATOR.findall(without_markup(text).casefold()))
+    """Words, numbers and operators with single spaces, lower case but within quotes, where a letter's case may be the
+    task: what makes two questions exactly the same."""
+    folded, end = [], 0
+    for found in _QUOTED.finditer(text):
+        folded += [text[end : found.start()].casefold(), found[0]]
+        end = found.end()
+    return " ".join(_WORD_OR_OPERATOR.findall(without_markup("".join([*folded, text[end:].casefold()]))))
 
 
 def normalise(text: str) -> str:

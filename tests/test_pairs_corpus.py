@@ -106,6 +106,10 @@ def test_our_rule_keeps_what_it_was_measured_at(corpus):
         ("Write `f(a: int) -> int`.", "Write `f(a: int, b: int) -> int`.", "signature"),
         ("Write `f(a: int) -> int`.", "Implement `g(b: int) -> int`.", ""),
         ("Add TWO numbers!", "add two numbers", ""),
+        ("Replace every 'a' by 'A'.", "Replace every 'A' by 'a'.", "case"),
+        ('Print "Yes" or "No".', 'Print "yes" or "no".', "case"),
+        ("It's Bob's `Value` here.", "it's BOB'S `Value` here", ""),
+        ("Round to 2.5 of it.", "Round to 2, 5 of it.", "numbers"),
     ],
 )
 def test_what_makes_another_task(left, right, reason):

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.curation.dedup.near import Positions
-from tasks.shingles import without_markup
+from tasks.shingles import quoted, without_markup
 
-Reason = Literal["", "signature", "numbers", "operators", "order", "opposites"]
+Reason = Literal["", "case", "signature", "numbers", "operators", "order", "opposites"]
 
 _CONTRASTS = Path(__file__).with_name("contrasts.txt")
 _PHRASES = re.compile(r"\b(at|more|less|fewer)[ -](least|most|than)\b")
@@ -52,6 +52,7 @@ class Traits:
         words: how often each word occurs, numbers left out.
         numbers: how often each number occurs.
         operators: how often each operator occurs.
+        quoted: what stands in quotes, in order, with its case.
         concepts: for each family of contrasting words, which of its concepts occur, in the order of the text.
         signature: number of parameters and type of the result, where the question states exactly one such signature.
     """
@@ -61,6 +62,7 @@ class Traits:
     words: Counter[str]
     numbers: Counter[str]
     operators: Counter[str]
+    quoted: tuple[str, ...]
     concepts: Mapping[int, tuple[int, ...]]
     signature: tuple[int, str] | None
 
@@ -93,6 +95,7 @@ def traits(question: str) -> Traits:
         words=Counter(token for token in tokens if not token[-1].isdigit()),
         numbers=Counter(token for token in tokens if token[-1].isdigit()),
         operators=Counter(_OPERATORS.findall(without_markup(question))),
+        quoted=quoted(question),
         concepts={family: tuple(found) for family, found in concepts.items()},
         signature=_signature(question),
     )
@@ -101,6 +104,7 @@ def traits(question: str) -> Traits:
 def contradiction(left: Traits, right: Traits) -> Reason:
     """Why two similar questions are different tasks; empty where nothing says so.
 
+    - ``case``: what they quote differs by nothing but the case of letters, as in "replace 'a' by 'A'";
     - ``signature``: both state one, and the results' types or the numbers of parameters differ;
     - ``numbers``: each has a few numbers that the other has not, or not so often, as where the same example has
       another result;
@@ -110,6 +114,10 @@ def contradiction(left: Traits, right: Traits) -> Reason:
     - ``opposites``: each has a word that the other replaces by a contrasting one, a word is negated by a prefix, or
       an edit of few words brings in a negation or changes the order of contrasting words.
     """
+    if left.quoted != right.quoted and [one.casefold() for one in left.quoted] == [
+        one.casefold() for one in right.quoted
+    ]:
+        return "case"
     gone, come = (left.operators - right.operators).total(), (right.operators - left.operators).total()
     if min(gone, come) > 0 and max(gone, come) <= _SMALL_EDIT:
         return "operators"
