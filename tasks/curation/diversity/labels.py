@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 
-import py3langid
-
 from tasks.curation.diversity.lexicon import lexicon
 from tasks.curation.diversity.programs import read_program
 from tasks.digests import digest_of
@@ -44,6 +42,8 @@ def language(question: str) -> str:
         return UNKNOWN
     if sum(word in _ENGLISH for word in words) >= _PLAINLY * len(words) and prose.isascii():
         return "en"
+    import py3langid  # noqa: PLC0415 - reads its model, which most questions need not wait for
+
     scores: list[tuple[str, float]] = py3langid.rank(prose)
     best, score = scores[0]
     return str(best) if score - dict(scores)["en"] > _MARGIN else "en"
