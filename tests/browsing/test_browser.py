@@ -315,6 +315,9 @@ def test_the_whole_list_by_the_keyboard(address, opened):
     page.keyboard.press("Escape")
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
+    page.keyboard.press("Enter")
+    assert not page.locator("#help").is_visible()
+    page.keyboard.press("?")
     page.keyboard.press("Escape")
     assert not page.locator("#help").is_visible()
     page.locator("#q").fill("")
@@ -679,6 +682,13 @@ def test_markup_in_texts_is_shown_and_does_nothing(hostile, opened):
         page.wait_for_selector("html[data-ready=yes]")
         page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
         assert page.locator("img, main script").count() == 0
+    page.locator("#back").click()
+    page.wait_for_selector("#filters")
+    until(page, "document.activeElement.matches('a.row')")
+    assert focused(page) == HOSTILE
+    page.keyboard.press("Enter")
+    page.wait_for_selector("main.detail")
+    page.wait_for_selector("html[data-ready=yes]")
     page.keyboard.press("a")
     page.keyboard.type(HOSTILE.replace("\u2028", ""))
     page.keyboard.press("Enter")

@@ -231,11 +231,16 @@
     next.scrollIntoView({ block: "nearest", inline: "start" });
   }
 
+  function help() {
+    one("#help").showModal();
+    one("#help form button").focus();  // and not the switch before it, which a blank would turn
+  }
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-act]");
     if (!button) return;
     const act = button.dataset.act;
-    if (act === "help") one("#help").showModal();
+    if (act === "help") help();
     else if (act === "cancel") deciding.close();
     else if (act === "undo") { const id = chosen(); if (id) decide(id, "undo", ""); }
     else if (act === "rerun") rerun(button);
@@ -251,7 +256,7 @@
     u: () => { const id = chosen(); if (id) decide(id, "undo", ""); else say("Choose a row first: j and k go through the list."); },
     "[": () => attempt(-1),
     "]": () => attempt(1),
-    "?": () => one("#help").showModal(),
+    "?": help,
   };
   // Keys of one letter or sign get in the way of who speaks to the browser or types past a field: they can be off.
   const SETTING = "kodforge-keys", letters = one("#letters");
