@@ -70,7 +70,8 @@ def _command(settings: Sandbox, interpreter: Path, site: Path, flavour: Flavour)
     command += ["--dev", "/dev", "--proc", "/proc"]
     for place, mode in (("/tmp", "1777"), ("/dev/shm", "1777"), ("/work", "0755")):  # noqa: S108 - inside the box
         command += ["--perms", mode, "--size", size, "--tmpfs", place]
-    command += ["--remount-ro", "/", "--chdir", "/"]
+    # Neither is wiped after a case. What is mounted in them stays writable.
+    command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/"]
     uid = next_user(64_000, 1_064_000)
     supervisor = [str(interpreter), "-S", "-P", "-m", f"{BOX_PACKAGE.name}.supervisor", str(uid)]
     return [*command, "--", *supervisor, *flavour.preload]

@@ -156,6 +156,18 @@ def test_asynchronous_tests_that_nothing_awaits_do_not_pass(pool, mark):
     assert "async" in found.reason, found.reason
 
 
+DEVICES = """
+import os, random, tempfile
+def f(x):
+    with open(os.devnull, "w") as null, open("/dev/urandom", "rb") as chance, tempfile.TemporaryFile(dir="/dev/shm") as file:
+        return x + null.write("x") + file.write(chance.read(1)) - 1
+"""
+
+
+def test_devices_are_of_use(pool):
+    assert judged(pool, DEVICES).verdict is Verdict.PASSED
+
+
 def test_libraries_of_the_box_are_there(pool):
     solution = (
         "import numpy as np\nimport pandas as pd\n\ndef f(x):\n    return int(pd.Series(np.array([x])).sum()) + 1\n"
@@ -309,11 +321,17 @@ from tasks.models import Pair
 from tasks.settings import Backend, Sandbox
 from tests.conftest import sandbox_settings
 from tests.conftest import LIMITS
-from tests.hostile.attacks import ALL
+from tests.execution.test_sandbox import DEVICES
+from tests.hostile.attacks import ALL, TEST
+from tests.hostile.test_attacks import LOOK, PLANT
 check_sandbox(Sandbox(backend="bubblewrap", slots=1))
 with SandboxPool(Sandbox(backend="bubblewrap", **LIMITS)) as pool:
     pairs = [Pair(id=attack.name, solution=attack.solution, test=attack.test) for attack in ALL]
     rows = pool.run_all(pairs)
+with SandboxPool(Sandbox(backend="bubblewrap", **{**LIMITS, "slots": 1})) as pool:
+    for solution in (PLANT, LOOK, DEVICES):
+        row = pool.run(Pair(id="x", solution=solution, test=TEST))
+        assert row.verdict == "passed", (solution, row.reason)
 judged = [(a, row) for a, row in zip(ALL, rows, strict=True) if a.name not in ("kills its parent", "kills PID 1")]
 print(len(rows), [a.name for a, row in judged if row.verdict == "passed" and "passed" not in a.expected(row.integrity_tier)])
 """

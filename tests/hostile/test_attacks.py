@@ -58,6 +58,11 @@ PLANT = """
 import os
 for place in ("/tmp", "/dev/shm", "."):
     open(f"{place}/planted", "w").write("x")
+for place in ("/", "/dev", "/dev/pts", "/dev/mqueue", "/work", "/opt"):
+    try:
+        open(f"{place}/planted", "w").write("x")
+    except OSError:
+        pass
 os.environ["PLANTED"] = "x"
 import math
 math.planted = True
@@ -67,7 +72,8 @@ def f(x):
 LOOK = """
 import math, os
 def f(x):
-    found = [place for place in ("/tmp", "/dev/shm", ".") if os.path.exists(f"{place}/planted")]
+    places = ("/tmp", "/dev/shm", ".", "/", "/dev", "/dev/pts", "/dev/mqueue", "/work", "/opt")
+    found = [place for place in places if os.path.exists(f"{place}/planted")]
     return found or os.environ.get("PLANTED") or getattr(math, "planted", None) or x + 1
 """
 
