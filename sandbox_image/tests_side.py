@@ -173,7 +173,7 @@ class Client(Party):
             return ["none"]
         if isinstance(value, types.FunctionType | types.BuiltinFunctionType | types.MethodType | types.LambdaType):
             return ["callback", self._callback(value)]
-        if hasattr(kind, "__next__") and kind.__module__ in ("builtins", "itertools"):
+        if hasattr(kind, "__next__"):
             return ["iterator", self._callback(value)]
         return self.unportable(f"the tests pass a {kind.__name__}")
 

@@ -608,6 +608,12 @@ ASKING = {
         SAME + "def f(x):\n    return Same()\n",
         "import copy\ndef test_f():\n    assert copy.deepcopy(f(2)) == 4\n",
     ),
+    "by what its iterator is": (
+        "from collections import deque\n"
+        + SAME
+        + "def f(x):\n    return deque() if x else Same()\ndef g(x):\n    return Same()\n",
+        "def test_f():\n    assert g(iter(f(2))) == 4\n",
+    ),
     "by what it calls a function with": (
         SAME + "def f(g):\n    g(b'x')\n    return Same()\n",
         "def test_f():\n    assert f(lambda x: memoryview(x) if isinstance(x, bytes) else x * x) == 4\n",
