@@ -18,6 +18,7 @@ from flows.commands import (
     kpis,
     pairs,
     pausing,
+    prune,
     releases,
     rows,
     runs,
@@ -53,6 +54,7 @@ app.command()(runs.inspect)
 app.command()(backfill.backfill)
 app.command()(pausing.pause)
 app.command()(pausing.resume)
+app.command()(prune.prune)
 app.command()(runs.source)
 app.command()(runs.sources)
 app.command()(pairs.verify)

@@ -19,11 +19,12 @@ from tasks.kpis.feedback import write_failures
 from tasks.kpis.figures import RunKpis
 from tasks.kpis.reading import kpis_of
 from tasks.kpis.report import HOW_IT_IS_TOLD, MEANINGS, kpi_report, move_rows, subset_rows, told, value_rows
+from tasks.pruning import ENDED
 from tasks.run import Run
 from tasks.settings import BuildConfig, Kpis
 from tasks.store import Store
 
-FILE = "kpis.json"
+FILE = ENDED
 """Of a run, in its folder."""
 
 

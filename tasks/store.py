@@ -239,6 +239,19 @@ class Store:
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 _absent(error)
 
+    def remove_folder(self, *parts: str) -> None:
+        """Remove a folder with all that is in it, where there is one."""
+        with self._telling("remove", parts):
+            try:
+                self.fs.rm(self.path(*parts), recursive=True)
+            except (FileNotFoundError, NotADirectoryError) as error:
+                _absent(error)
+
+    def folder_size(self, *parts: str) -> int:
+        """Bytes of all files in a folder."""
+        with self._telling("list", parts):
+            return int(self.fs.du(self.path(*parts)))
+
     def remove_empty(self, *parts: str) -> None:
         """Remove a folder that holds nothing. Object stores have none."""
         if self.is_local and not self.names(*parts) and os.path.isdir(self.path(*parts)):

@@ -81,13 +81,13 @@ def prefect_file(folder: Path, **changed: object) -> Path:
 def test_all_of_it_and_then_nothing(deploy, api):
     given = ("--pool", "all", "--secret", "one-key=KODFORGE_TEST_KEY", "--notify", "slack=KODFORGE_TEST_HOOK")
     planned = deploy(*given, "--dry-run", env=ENV)
-    assert counts(planned) == "26 to create, 0 to update, 0 unchanged"
+    assert counts(planned) == "27 to create, 0 to update, 0 unchanged"
     assert not [row for row in api.post("/work_pools/filter", json={}).json() if row["name"] == "all"]
 
     made = deploy(*given, env=ENV)
-    assert counts(made) == "26 created, 0 updated, 0 unchanged"
+    assert counts(made) == "27 created, 0 updated, 0 unchanged"
     again = deploy(*given, env=ENV)
-    assert counts(again) == "0 created, 0 updated, 26 unchanged"
+    assert counts(again) == "0 created, 0 updated, 27 unchanged"
     assert KEY not in planned.output + made.output + again.output
     assert "token-of-nobody" not in planned.output + made.output + again.output
 

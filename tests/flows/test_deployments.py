@@ -29,6 +29,7 @@ def test_all_deployments_have_a_form_and_the_schedules_are_set(api):
         "evaluate",
         "check-benchmark",
         "kpis",
+        "prune",
         "train",
         "experiment",
     }
