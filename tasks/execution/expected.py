@@ -5,23 +5,31 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from tasks.syntax import UNREADABLE, nodes
 
 _COMPOUND = (ast.If, ast.Try, ast.With, ast.For, ast.While)
+_Branch = tuple[tuple[ast.AST, str], ...]
+"""Where a statement stands: the blocks around it that may be passed over, outermost first."""
 
 
 def _statements(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of a body and of the blocks in it that define names in the same scope."""
+    return (node for node, _ in _placed(body, ()))
+
+
+def _placed(body: Sequence[ast.stmt], branch: _Branch) -> Iterator[tuple[ast.stmt, _Branch]]:
     for node in body:
-        yield node
+        yield node, branch
         if isinstance(node, _COMPOUND):
             for name in ("body", "orelse", "finalbody"):
-                yield from _statements(getattr(node, name, []))
+                always = isinstance(node, ast.With) or name == "finalbody"
+                yield from _placed(getattr(node, name, []), branch if always else (*branch, (node, name)))
             for handler in getattr(node, "handlers", []):
-                yield from _statements(handler.body)
+                yield from _placed(handler.body, (*branch, (handler, "body")))
 
 
 def _is_unittest(node: ast.ClassDef) -> bool:
@@ -31,29 +39,39 @@ def _is_unittest(node: ast.ClassDef) -> bool:
 def expected_tests(source: str) -> list[str]:
     """Ids of the tests that pytest must collect, such as ``test_x`` and ``TestA::test_y``, in order.
 
+    One whose definition takes the place of an earlier one comes once more. Definitions in different branches of an
+    ``if`` or a ``try``, of which one is made, are one test.
+
     Raises:
         SyntaxError: the source does not parse; also ValueError for NUL bytes.
     """
 
-    def visit(body: Sequence[ast.stmt], prefix: str, unittest: bool) -> Iterator[str]:
-        for node in _statements(body):
+    def visit(body: Sequence[ast.stmt], prefix: str, around: _Branch) -> Iterator[tuple[str, _Branch]]:
+        for node, branch in _placed(body, around):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 if node.name.startswith("test"):
-                    yield f"{prefix}{node.name}"
+                    yield f"{prefix}{node.name}", branch
             elif isinstance(node, ast.ClassDef):
                 case = _is_unittest(node)
                 methods = [item for item in node.body if isinstance(item, ast.FunctionDef)]
                 has_init = any(item.name in ("__init__", "__new__") for item in methods)
                 if case or (node.name.startswith("Test") and not has_init):
-                    yield from visit(node.body, f"{prefix}{node.name}::", case)
+                    yield from visit(node.body, f"{prefix}{node.name}::", branch)
 
-    return list(dict.fromkeys(visit(_module(source).body, "", False)))
+    found: list[str] = []
+    places: dict[str, list[_Branch]] = defaultdict(list)
+    for test_id, branch in visit(_module(source).body, "", ()):
+        earlier = places[test_id]
+        if not earlier or any(place[: len(branch)] == branch for place in earlier):
+            found.append(test_id)
+        earlier.append(branch)
+    return found
 
 
 def test_functions(source: str) -> list[str]:
-    """``expected_tests``; none where the source does not parse."""
+    """``expected_tests``, each once; none where the source does not parse."""
     with suppress(*UNREADABLE):
-        return expected_tests(source)
+        return list(dict.fromkeys(expected_tests(source)))
     return []
 
 

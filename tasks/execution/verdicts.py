@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import signal
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Literal
 
@@ -57,8 +57,10 @@ def judge(expected: Sequence[str], evidence: Evidence, facts: Facts) -> tuple[Ve
     """The verdict on one case, and one sentence on why.
 
     Args:
-        expected: ids that a parse of the tests expects to be collected.
+        expected: ids that a parse of the tests expects to be collected, more than once what is defined so often.
     """
+    if twice := next((test_id for test_id, times in Counter(expected).items() if times > 1), None):
+        return Verdict.ERROR, f"{twice} is defined twice: its first body would never run"
     if found := _limits(evidence):
         return found
     if not facts.genuine:

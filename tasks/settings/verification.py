@@ -56,7 +56,9 @@ class Effort(Section):
     reruns: int = Field(ge=0, le=20, description="Runs of each pass under another hash seed, order, clock and chance.")
     stubs: int = Field(ge=0, le=5, description="Stubs that the tests of a pass must fail against.")
     mutants: int = Field(ge=0, le=1000, description="Mutants of a solution put to its tests, at most.")
-    mutation_s: float = Field(gt=0, le=3600, description="Sandbox time for the mutants of one attempt, seconds; five are run in any case.")
+    mutation_s: float = Field(
+        gt=0, le=3600, description="Sandbox time for the mutants of one attempt, seconds; five are run in any case."
+    )
     candidates: int = Field(ge=1, le=100, description="Attempts of a question whose mutants are run: the best covered.")
     cross_checks: bool = Field(description="Run every solution of a question under the tests of every attempt.")
     solver_tries: int = Field(

@@ -49,9 +49,7 @@ def shared_client(endpoint: Endpoint, cache_path: str, role: str = "author") -> 
         raise TeacherStopped(STOPPED)
     with _lock:
         place = fingerprint(endpoint, cache_path)
-        if (
-            place in _clients and _clients[place].is_refused
-        ):  # the next one reads its key anew
+        if place in _clients and _clients[place].is_refused:  # the next one reads its key anew
             _refused.append(_clients.pop(place))
         if place not in _clients:
             if not _clients:

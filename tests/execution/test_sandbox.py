@@ -139,6 +139,16 @@ def test_set_up_and_tear_down_of_unittest_run_whatever_the_class_is_called(pool,
     assert judged(pool, GOOD, test.format(2)).verdict is Verdict.FAILED
 
 
+@pytest.mark.parametrize("more", ["", "import os\n", "import pytest\n@pytest.fixture\ndef one():\n    return 1\n"])
+def test_a_test_that_hides_another_is_an_error(pool, more):
+    test = "from solution import f\ndef test_a():\n    assert f(1) == 3\ndef test_a():\n    assert f(1) == 2\n"
+    found = judged(pool, GOOD, more + test)
+    assert (found.verdict, found.reason) == (
+        Verdict.ERROR,
+        "test_a is defined twice: its first body would never run",
+    )
+
+
 def test_marks_that_nobody_registered_change_nothing(pool):
     test = (
         "import pytest\nfrom solution import f\npytestmark = pytest.mark.unit\n"

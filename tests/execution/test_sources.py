@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import types
+from textwrap import indent
 
 import pytest
 
-from tasks.execution.expected import entry_points, expected_tests
+from tasks.execution.expected import entry_points, expected_tests, test_functions
 from tasks.execution.stubs import stub
 
 TESTS = """
@@ -43,6 +44,41 @@ class Plain:
 def test_expected_tests_are_those_that_pytest_collects():
     found = ["test_one", "test_two", "test_three", "test_four", "TestThings::test_method"]
     assert expected_tests(TESTS) == [*found, "TestThings::TestInner::test_deep", "Cases::test_case"]
+
+
+A, B = "def test_a():\n    assert f(1) == 2\n", "def test_a():\n    assert f(2) == 3\n"
+
+
+def inside(head: str, *bodies: str) -> str:
+    return "".join(f"{line}:\n{indent(body, '    ')}" for line, body in zip(head.split("/"), bodies, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        (A + B, ["test_a"] * 2),
+        (A + B + A, ["test_a"] * 3),
+        (inside("class TestA", A + B), ["TestA::test_a"] * 2),
+        (inside("class TestA/class TestA", A, B), ["TestA::test_a"] * 2),
+        (inside("if x", A) + B, ["test_a"] * 2),
+        (inside("with x", A) + B, ["test_a"] * 2),
+        (inside("try/finally", A, B), ["test_a"] * 2),
+        (inside("if x", A + B), ["test_a"] * 2),
+        (inside("if x/else", A, B), ["test_a"]),
+        (inside("if x/elif y/else", A, B, A), ["test_a"]),
+        (inside("if x/else", A, B) + A, ["test_a"] * 2),
+        (inside("try/except E", A, B), ["test_a"]),
+        (inside("try/except E/except D", "import x\n", A, B), ["test_a"]),
+        (A + inside("if x", B), ["test_a"]),
+        (A + inside("try/except E", "import x\n" + B, "pass\n"), ["test_a"]),
+        (inside("class TestA/class TestB", A, B) + A, ["TestA::test_a", "TestB::test_a", "test_a"]),
+        (inside("if x/else", inside("class TestA", A), inside("class TestA", B)), ["TestA::test_a"]),
+        ("def helper():\n" + indent(A + B, "    ") + A, ["test_a"]),
+    ],
+)
+def test_a_test_comes_again_where_it_takes_the_place_of_another(source, found):
+    assert expected_tests(source) == found
+    assert test_functions(source) == list(dict.fromkeys(found))
 
 
 def test_entry_points_are_imported_and_used():

@@ -146,6 +146,11 @@ def test_expected_test_that_was_not_collected_is_named():
     assert "test_b" in reason
 
 
+def test_test_that_is_defined_twice_is_named():
+    found = judge(["test_a", "test_b", "test_b"], evidence(), facts(["test_a", "test_b"], phases() + phases("test_b")))
+    assert found == (Verdict.ERROR, "test_b is defined twice: its first body would never run")
+
+
 def test_outcomes_carry_duration_and_what_failed():
     failed = facts(reports=phases(outcome="failed", message="E  assert 1 == 2"))
     (test,) = outcomes_of(failed.reports)

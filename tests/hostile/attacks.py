@@ -93,6 +93,25 @@ LEAVING = [
         """, V.FAILED, V.TAMPERED),
 ]  # fmt: skip
 
+SUBTESTS = """
+    import unittest
+    from solution import f
+    class TestF(unittest.TestCase):
+        def test_f(self):
+            for x in (1, 5):
+                with self.subTest(x=x):
+                    self.assertEqual(f(x), x + 1)
+    """
+
+IN_SUBTESTS = [
+    _attack("wrong in each subtest", WRONG, V.FAILED, None, SUBTESTS),
+    _attack("wrong in one subtest", "def f(x):\n    return 2", V.FAILED, None, SUBTESTS),
+    _attack("SystemExit in a subtest", "def f(x):\n    raise SystemExit(0)", V.FAILED, None, SUBTESTS),
+    _attack("SkipTest in a subtest", "import unittest\ndef f(x):\n    raise unittest.SkipTest", V.FAILED, V.TAMPERED, SUBTESTS),
+    _attack("stops a subtest as unittest does", "import unittest.case\ndef f(x):\n    raise unittest.case._ShouldStop", V.FAILED, V.TAMPERED, SUBTESTS),
+    _attack("leaves in a subtest", "import os\ndef f(x):\n    os._exit(0)", V.TAMPERED, None, SUBTESTS),
+]  # fmt: skip
+
 ALWAYS_EQUAL = """
     class Same:
         def __eq__(self, other): return True
@@ -694,7 +713,8 @@ TESTS = [
     _attack("tests that end pytest", GOOD, V.ERROR, None, "import pytest\nfrom solution import f\ndef test_f():\n    pytest.exit('x', returncode=0)\n"),
     _attack("a failing teardown", GOOD, V.ERROR, None,
             "import pytest\nfrom solution import f\n@pytest.fixture\ndef a():\n    yield 1\n    assert False\ndef test_f(a):\n    assert f(a) == 2\n"),
+    _attack("a test that hides another", GOOD, V.ERROR, None, "from solution import f\ndef test_f():\n    assert f(1) == 3\ndef test_f():\n    assert f(1) == 2\n"),
     _attack("a failing set-up", GOOD, V.ERROR, None, "import pytest\nfrom solution import f\n@pytest.fixture\ndef a():\n    assert False\ndef test_f(a):\n    assert f(1) == 2\n"),
 ]  # fmt: skip
 
-ALL = [*LEAVING, *LYING, *TAKING_OVER, *PATCHING, *PLANTING, *ADAPTIVE, *LIMITS, *OUTSIDE, *BROKEN, *TESTS]
+ALL = [*LEAVING, *IN_SUBTESTS, *LYING, *TAKING_OVER, *PATCHING, *PLANTING, *ADAPTIVE, *LIMITS, *OUTSIDE, *BROKEN, *TESTS]
