@@ -8,7 +8,8 @@ from textwrap import indent
 
 import pytest
 
-from tasks.execution.expected import entry_points, expected_tests, test_functions
+from tasks.execution.expected import entry_points, expected_tests
+from tasks.execution.expected import test_functions as named_tests
 from tasks.execution.stubs import stub
 
 TESTS = """
@@ -78,7 +79,7 @@ def inside(head: str, *bodies: str) -> str:
 )
 def test_a_test_comes_again_where_it_takes_the_place_of_another(source, found):
     assert expected_tests(source) == found
-    assert test_functions(source) == list(dict.fromkeys(found))
+    assert named_tests(source) == list(dict.fromkeys(found))
 
 
 def test_entry_points_are_imported_and_used():

@@ -717,4 +717,16 @@ TESTS = [
     _attack("a failing set-up", GOOD, V.ERROR, None, "import pytest\nfrom solution import f\n@pytest.fixture\ndef a():\n    assert False\ndef test_f(a):\n    assert f(1) == 2\n"),
 ]  # fmt: skip
 
-ALL = [*LEAVING, *IN_SUBTESTS, *LYING, *TAKING_OVER, *PATCHING, *PLANTING, *ADAPTIVE, *LIMITS, *OUTSIDE, *BROKEN, *TESTS]
+ALL = [
+    *LEAVING,
+    *IN_SUBTESTS,
+    *LYING,
+    *TAKING_OVER,
+    *PATCHING,
+    *PLANTING,
+    *ADAPTIVE,
+    *LIMITS,
+    *OUTSIDE,
+    *BROKEN,
+    *TESTS,
+]
