@@ -11,31 +11,24 @@ import uuid
 from datetime import UTC, datetime
 
 import pytest
-from moto.server import ThreadedMotoServer
+import s3fs
 
 from tasks import lease
 from tasks.errors import RunBusy
 from tasks.lease import FILE, Writer, check_lease, one_writer, writer_of
 from tasks.store import Store
+from tests.stores.s3 import client, environment, s3_server
 
 
 @pytest.fixture(scope="module")
 def s3():
-    server = ThreadedMotoServer("127.0.0.1", 0)
-    server.start()
-    host, port = server.get_host_and_port()
-    given = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "k",
-        "AWS_SECRET_ACCESS_KEY": "s",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in given.items():
+    with s3_server() as address, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(address).items():
             patch.setenv(name, value)
-        Store("s3://leases").fs.mkdir("leases")
+        s3fs.S3FileSystem.clear_instance_cache()  # whose server may be that of other tests, and gone
+        client(address).create_bucket(Bucket="leases")
         yield
-    server.stop()
+        s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture(params=["local", "s3"])
