@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.reporting.figures import Figures
-from tasks.reporting.section import Section, Table
+from tasks.reporting.section import Section, Table, rounded
 
 
 def released(figures: Figures) -> Section:
@@ -38,8 +38,8 @@ def released(figures: Figures) -> Section:
                         one.easy,
                         one.medium,
                         one.hard,
-                        _rounded(one.branch_coverage),
-                        _rounded(one.mutation_score),
+                        rounded(one.branch_coverage),
+                        rounded(one.mutation_score),
                     )
                     for one in summary.styles
                 ],
@@ -54,7 +54,3 @@ def released(figures: Figures) -> Section:
             ),
         ],
     )
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)

@@ -42,3 +42,8 @@ class Section:
     samples: list[SampleGroup] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     colourings: Sequence[str] = ()
+
+
+def rounded(value: float | None) -> float | None:
+    """A measure as a table tells it."""
+    return None if value is None else round(value, 2)

@@ -9,7 +9,7 @@ from tasks.reporting import charts, of_curation, of_release
 from tasks.reporting.figures import ALL, Figures
 from tasks.reporting.questions_map import QuestionsMap
 from tasks.reporting.samples import Samples
-from tasks.reporting.section import Cell, SampleGroup, Section, Table
+from tasks.reporting.section import Cell, SampleGroup, Section, Table, rounded
 from tasks.settings.kpis import KpiName
 from tasks.teachers.usage import RunUsage, Usage, dollars
 
@@ -163,7 +163,7 @@ def _tests(figures: Figures) -> Section:
         for one in figures.distributions
     ]
     checks = [
-        (row.check.replace("_", " "), row.measured, _rounded(row.low), _rounded(row.median), row.caution)
+        (row.check.replace("_", " "), row.measured, rounded(row.low), rounded(row.median), row.caution)
         for row in figures.summary.checks
     ]
     bins = [(one.title, part.low, part.high, part.rows) for one in figures.distributions for part in one.bins]
@@ -366,7 +366,3 @@ def headline(figures: Figures) -> list[tuple[str, str]]:
 
 def _share(value: float) -> str:
     return f"{value:.1%}"
-
-
-def _rounded(value: float | None) -> float | None:
-    return None if value is None else round(value, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -10,28 +11,27 @@ from pydantic import AfterValidator
 _PASSWORD = re.compile(r"//[^/?#@]*:[^/?#]*@|[?&]password=", re.IGNORECASE)
 
 
-def without_password(place: str) -> str:
-    """Raises:
-    ValueError: there is one in it.
+_OF_A_DATABASE = "it into PGPASSWORD, .pgpass, or a Prefect Secret block that ?password_block=NAME names"
+_OF_A_STORE = (
+    "the login into a Prefect block that storage.block names, or where the filesystem's own library looks for it"
+)
+
+
+def without_password(place: str, instead: str = _OF_A_DATABASE) -> str:
+    """Take a path or URL as it is.
+
+    Args:
+        instead: what to put where.
+
+    Raises:
+        ValueError: there is one in it.
     """
     if _PASSWORD.search(place):
-        raise ValueError(
-            "the URL holds a password, which would be printed. Leave it out: put it into PGPASSWORD, .pgpass, or a "
-            "Prefect Secret block that ?password_block=NAME names"
-        )
+        raise ValueError(f"the URL holds a password, which would be printed. Leave it out: put {instead}")
     return place
 
 
-def _no_login(url: str) -> str:
-    if _PASSWORD.search(url):
-        raise ValueError(
-            "the URL holds a password, which would be printed. Leave it out: put the login into a Prefect block that "
-            "storage.block names, or where the filesystem's own library looks for it"
-        )
-    return url
-
-
-StoreUrl = Annotated[str, AfterValidator(_no_login)]
+StoreUrl = Annotated[str, AfterValidator(partial(without_password, instead=_OF_A_STORE))]
 """A folder or an fsspec URL without a password."""
 Place = Annotated[str, AfterValidator(without_password)]
 """A local path, or a URL without a password."""

@@ -58,8 +58,8 @@ class _Wish:
             self.answer.set_result(result)
 
 
-class _Unknown(Exception):
-    """The server knows no such batch or file."""
+class _Unknown(Retry):
+    """The server knows no such batch or file: that may pass, as where a proxy says so."""
 
 
 @dataclass
@@ -284,21 +284,15 @@ class BatchTransport:
                 a word from somebody.
         """
 
-        for number in range(_TRIES):
-            try:
-                return await call("GET", path)
-            except Retry as retry:
-                await self._pause(number, retry, path)
-            except _Unknown as unknown:
-                if number + 1 == _TRIES:
-                    raise TeacherUnavailable(
-                        f"{self._server.route.base_url}{path} is not known there ({unknown}), tried {_TRIES} times. "
-                        f"Does the key belong to another account or project than the one that handed in batch "
-                        f"{batch.batch_id!r}? Set that one. If it is gone for good, have its {len(batch.keys):,} "
-                        f"requests handed in, and paid for, again: kodforge answers forget ANSWERS {batch.batch_id}"
-                    ) from None
-                await self._pause(number, Retry("http 404", str(unknown)), path)
-        raise AssertionError("the last try raises")
+        try:
+            return await self._persistently(path, lambda: call("GET", path))
+        except _Unknown as unknown:
+            raise TeacherUnavailable(
+                f"{self._server.route.base_url}{path} is not known there ({unknown}), tried {_TRIES} times. Does the "
+                f"key belong to another account or project than the one that handed in batch {batch.batch_id!r}? Set "
+                f"that one. If it is gone for good, have its {len(batch.keys):,} requests handed in, and paid for, again: "
+                f"kodforge answers forget ANSWERS {batch.batch_id}"
+            ) from None
 
     async def _results(
         self, batch: Batch, file_id: str, wishes: Mapping[str, _Wish]
@@ -341,6 +335,8 @@ class BatchTransport:
             try:
                 return await call()
             except Retry as retry:
+                if isinstance(retry, _Unknown) and number + 1 == _TRIES:
+                    raise
                 await self._pause(number, retry, path)
         raise AssertionError("the last pause raises")
 
@@ -363,7 +359,7 @@ class BatchTransport:
             refused = check_status(response.status_code, response.headers, text)
         except Misconfigured as problem:
             if problem.status == 404 and path not in ("/files", "/batches"):
-                raise _Unknown(text[:200]) from None
+                raise _Unknown("http 404", text[:200]) from None
             raise self._misconfigured(problem.status) from None
         if refused is not None:
             raise TeacherMisconfigured(
