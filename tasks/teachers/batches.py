@@ -290,8 +290,8 @@ class BatchTransport:
             raise TeacherUnavailable(
                 f"{self._server.route.base_url}{path} is not known there ({unknown}), tried {_TRIES} times. Does the "
                 f"key belong to another account or project than the one that handed in batch {batch.batch_id!r}? Set "
-                f"that one. If it is gone for good, have its {len(batch.keys):,} requests handed in, and paid for, again: "
-                f"kodforge answers forget ANSWERS {batch.batch_id}"
+                f"that one. If it is gone for good, have its {len(batch.keys):,} requests handed in, and paid for, "
+                f"again: kodforge answers forget ANSWERS {batch.batch_id}"
             ) from None
 
     async def _results(
